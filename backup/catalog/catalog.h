@@ -1,0 +1,83 @@
+/*
+ * backup/catalog/catalog.h -- which sets a store holds, and how a new one gets in.
+ *
+ * Objects of the earlier Node implementation (database_backup_*.sql.gz, images_backup_*.tar.gz without a manifest)
+ * are adopted: listed as unverified, and read like others.
+ */
+#pragma once
+
+#include "backup/catalog/manifest.h"
+#include "backup/source/scan.h"
+
+/* One row of a list. */
+typedef struct {
+	char *id;         /* for an adopted file: from its name, or the name itself where it holds no time */
+	const char *kind; /* "database", "images", "full"; static */
+	int level;        /* 0 unverified (adopted), 1 stored, 2 read, ... */
+	HfSetStatus status;
+	bool is_adopted;
+	bool is_damaged; /* a manifest is there, but cannot be read: trouble says why */
+	char *trouble;
+	int64_t started_s;
+	uint64_t bytes;       /* in the store */
+	HfManifest *manifest; /* NULL where is_damaged */
+} HfSet;
+
+void hf_set_free(HfSet *set);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSet, hf_set_free)
+
+/* All sets, of HfSet, oldest first. */
+GPtrArray *hf_catalog_list(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The manifest of a set of ours, by its whole id. */
+HfManifest *hf_catalog_read_manifest(HfStore *store, const char *id,
+				     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * One set by its id or a unique beginning of it; "latest" is the newest complete one of our own, or the newest adopted
+ * one where there is none.  NOT_FOUND names what there is.
+ */
+HfSet *hf_catalog_find(HfStore *store, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Reads the index of a set's database: its tables, of HfTable; and fills archive->members. */
+GPtrArray *hf_catalog_read_tables(HfStore *store, HfManifest *manifest,
+				  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Records beside the manifest that the set reached level (docs/format.md, "Proofs"). */
+bool hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t now_s, double duration_s,
+			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* ---- a new set ---- */
+
+typedef struct HfSetWriter HfSetWriter;
+
+/*
+ * Begins a set under an id of now_s, or of the next free second where a set or a file of that id exists.  Freed
+ * without commit, it removes everything that was stored through it.  Borrows store.
+ */
+HfSetWriter *hf_set_writer_new(HfStore *store, int64_t now_s, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+const char *hf_set_writer_id(const HfSetWriter *writer);
+
+/*
+ * A writer of the same set for another thread, with a store handle of its own that was opened on the same place.  It
+ * stores archives and does not commit.  Freed, it removes what was stored through it, and nothing else; joined, which
+ * frees it as well, that becomes the first writer's.  Both calls are made by the thread that has the first writer.
+ */
+HfSetWriter *hf_set_writer_fork(const HfSetWriter *writer, HfStore *store);
+void hf_set_writer_join(HfSetWriter *writer, HfSetWriter *fork);
+
+/* A stage that stores an archive of this set; options->stem is ignored and made from the id and prefix
+ * ("database_backup").  record as in hf_archive_write(). */
+HfStage *hf_set_writer_archive(HfSetWriter *writer, const char *prefix, const HfArchiveOptions *options,
+			       HfArchive *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Stores the index of the set's database: the tables, then the member table of record->archive; fills record->index. */
+bool hf_set_writer_index(HfSetWriter *writer, HfDatabaseRecord *record, const GPtrArray *tables,
+			 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Stores RESTORE.txt, then the manifest, last and only if absent.  CONFLICT where another host was faster. */
+bool hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest,
+			  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+void hf_set_writer_free(HfSetWriter *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSetWriter, hf_set_writer_free)

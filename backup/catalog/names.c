@@ -1,0 +1,119 @@
+#include "config.h"
+
+#include "backup/catalog/names.h"
+#include "backup/catalog/manifest.h"
+#include "common/clock.h"
+
+#include <string.h>
+
+/* Levels of proof that there are: docs/design.md, section 5. */
+#define LEVEL_MAX 4
+
+char *
+hf_name_stem(const char *prefix, const char *id)
+{
+	return g_strdup_printf("%s_%s", prefix, id);
+}
+
+char *
+hf_name_manifest(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.json", id);
+}
+
+char *
+hf_name_restore(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.RESTORE.txt", id);
+}
+
+char *
+hf_name_claim(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.claim", id);
+}
+
+char *
+hf_name_proof(const char *id, int level)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.level%d.json", id, level);
+}
+
+/*
+ * The time in a name, in our form or one that differs in its separators only: "2024-01-15T02:00:00" and
+ * "2024-01-15T02-00-00-000Z" are of the earlier implementation.
+ */
+static void
+read_time(const char *text, HfName *name)
+{
+	char form[HF_SET_ID_LEN + 1];
+
+	if (g_strlcpy(form, text, sizeof form) < HF_SET_ID_LEN)
+		return;
+	if (form[10] == 'T' || form[10] == ' ')
+		form[10] = '_';
+	for (int i = 13; i <= 16; i += 3)
+		if (form[i] == ':' || form[i] == '.' || form[i] == '_')
+			form[i] = '-';
+	if (hf_clock_parse_set_id(form, &name->time_s))
+		g_strlcpy(name->id, form, sizeof name->id);
+}
+
+static HfNameKind
+kind_beside(const char *rest, HfName *name)
+{
+	if (strcmp(rest, ".json") == 0)
+		return HF_NAME_MANIFEST;
+	if (strcmp(rest, ".claim") == 0)
+		return HF_NAME_CLAIM;
+	if (strcmp(rest, ".RESTORE.txt") == 0)
+		return HF_NAME_BESIDE;
+	if (g_str_has_prefix(rest, ".level") && rest[6] >= '1' && rest[6] <= '0' + LEVEL_MAX &&
+	    strcmp(rest + 7, ".json") == 0) {
+		name->level = rest[6] - '0';
+		return HF_NAME_PROOF;
+	}
+	return HF_NAME_OTHER;
+}
+
+/* "backup_<id>..." */
+static HfName
+read_set_name(const char *rest)
+{
+	HfName name = {0};
+	int64_t time_s;
+
+	if (!hf_clock_parse_set_id(rest, &time_s))
+		return name;
+	name.time_s = time_s;
+	g_strlcpy(name.id, rest, sizeof name.id);
+	name.kind = kind_beside(rest + HF_SET_ID_LEN, &name);
+	return name;
+}
+
+/* "database_backup_..." */
+static HfName
+read_archive_name(const char *rest, HfNameKind kind, const char *extension)
+{
+	HfName name = {.kind = kind};
+	const char *part = strstr(rest, ".part");
+
+	read_time(rest, &name);
+	name.has_own_form = name.id[0] && g_str_has_prefix(rest, name.id) && rest[HF_SET_ID_LEN] == '.';
+	name.is_later_part = part && g_ascii_isdigit(part[5]);
+	name.is_adoptable = g_str_has_suffix(rest, extension) && !name.is_later_part &&
+			    !strstr(rest, ".globals.") && !strchr(rest, '/');
+	return name;
+}
+
+HfName
+hf_name_read(const char *key)
+{
+	if (g_str_has_prefix(key, HF_SET_PREFIX "_"))
+		return read_set_name(key + strlen(HF_SET_PREFIX "_"));
+	if (g_str_has_prefix(key, HF_DATABASE_PREFIX "_"))
+		return read_archive_name(key + strlen(HF_DATABASE_PREFIX "_"), HF_NAME_DATABASE, ".sql.gz");
+	if (g_str_has_prefix(key, HF_IMAGES_PREFIX "_"))
+		return read_archive_name(key + strlen(HF_IMAGES_PREFIX "_"), HF_NAME_IMAGES, ".tar.gz");
+	return (HfName){0};
+}

@@ -1,0 +1,48 @@
+/*
+ * backup/catalog/names.h -- the names of a set's objects, as docs/format.md ("Names") gives them.
+ */
+#pragma once
+
+#include "backup/archive/archive.h"
+
+#define HF_DATABASE_PREFIX "database_backup"
+#define HF_IMAGES_PREFIX "images_backup"
+#define HF_SET_PREFIX "backup"
+
+#define HF_EXT_DUMP ".sql"
+#define HF_EXT_GLOBALS ".globals.sql"
+#define HF_EXT_INDEX ".index.jsonl"
+#define HF_EXT_TARBALL ".tar"
+#define HF_EXT_TOP ".index.top.jsonl"
+#define HF_EXT_DEAD ".dead"
+#define HF_EXT_REFERENCES ".references.jsonl"
+
+/* Everything but the set's id stands here; g_free() what is returned. */
+char *hf_name_stem(const char *prefix, const char *id); /* "database_backup_<id>" */
+char *hf_name_manifest(const char *id);
+char *hf_name_restore(const char *id);
+char *hf_name_claim(const char *id);
+char *hf_name_proof(const char *id, int level);
+
+typedef enum {
+	HF_NAME_OTHER,    /* not ours */
+	HF_NAME_MANIFEST, /* id */
+	HF_NAME_PROOF,    /* id, level */
+	HF_NAME_CLAIM,    /* id */
+	HF_NAME_BESIDE,   /* RESTORE.txt */
+	HF_NAME_DATABASE, /* an object of a set's database, or a file of the earlier implementation */
+	HF_NAME_IMAGES,   /* the same of images */
+} HfNameKind;
+
+typedef struct {
+	HfNameKind kind;
+	char id[20];        /* "" where the name holds no time */
+	int level;          /* HF_NAME_PROOF */
+	bool is_adoptable;  /* a whole archive by its name: *.sql.gz or *.tar.gz, no globals, no later part */
+	bool is_later_part; /* .part0002 and on */
+	bool has_own_form;  /* the time stands in our form and a dot follows: it may be an object of set id */
+	int64_t time_s;     /* of id */
+} HfName;
+
+/* What a key says. */
+HfName hf_name_read(const char *key);

@@ -1,0 +1,18 @@
+/*
+ * backup/catalog/restore-txt-impl.h -- what restore-txt.c (the script, its database half) and restore-images.c share.
+ */
+#pragma once
+
+#include "backup/catalog/manifest.h"
+
+/* "#   label   value", with nothing in it that would end the comment; value may be NULL. */
+void hf_restore_comment(GString *out, const char *label, const char *value);
+
+/* A line that checks each part of the archive; one that streams and unpacks all of them, to be piped on. */
+void hf_restore_checks(GString *out, const HfArchive *archive);
+void hf_restore_stream(GString *out, const HfArchive *archive);
+
+/* The images' half: what they are; and the commands. */
+void hf_restore_images_what(GString *out, const HfManifest *manifest);
+void hf_restore_images_how(GString *out, const HfManifest *manifest);
+void hf_restore_images(GString *out, const HfManifest *manifest);

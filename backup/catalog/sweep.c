@@ -1,0 +1,306 @@
+#include "config.h"
+
+#include "backup/catalog/sweep.h"
+#include "backup/catalog/names.h"
+#include "backup/stage/sink.h"
+#include "common/clock.h"
+#include "common/error.h"
+
+#include <string.h>
+
+/* What a claim says once its set was deleted (docs/format.md, "Claims"); the rest of a claim is for people. */
+#define DELETED "deleted"
+#define CLAIM_BYTES_MAX ((size_t)4096)
+
+/* What is known of an id. */
+typedef struct {
+	bool has_manifest;
+	char *claim;      /* its key; NULL: none */
+	int64_t newest_s; /* when its claim or its newest object was stored: a run of days stores parts */
+	bool is_deleted;
+	bool is_kept; /* something of it stays, and so does the claim */
+} Known;
+
+/* An object that may go. */
+typedef struct {
+	char *key;
+	HfName name;
+	uint64_t bytes;
+} Candidate;
+
+typedef struct {
+	HfStore *store;
+	const char *only_id;
+	int64_t now_s;
+	GHashTable *known;      /* id to Known */
+	GPtrArray *candidates;  /* of Candidate */
+	GHashTable *referenced; /* keys that manifests name */
+	HfSweep *sweep;
+} Plan;
+
+static void
+known_free(gpointer data)
+{
+	g_free(((Known *)data)->claim);
+	g_free(data);
+}
+
+static void
+candidate_free(gpointer data)
+{
+	g_free(((Candidate *)data)->key);
+	g_free(data);
+}
+
+void
+hf_sweep_free(HfSweep *sweep)
+{
+	if (!sweep)
+		return;
+	g_ptr_array_unref(sweep->keys);
+	g_ptr_array_unref(sweep->last);
+	g_free(sweep->running);
+	g_free(sweep);
+}
+
+/* ---- what there is ---- */
+
+static Known *
+known_of(Plan *plan, const char *id)
+{
+	Known *known = g_hash_table_lookup(plan->known, id);
+
+	if (!known) {
+		known = g_new0(Known, 1);
+		g_hash_table_insert(plan->known, g_strdup(id), known);
+	}
+	return known;
+}
+
+static void
+note_object(Plan *plan, const HfObject *object)
+{
+	HfName name = hf_name_read(object->key);
+	bool is_archive = name.kind == HF_NAME_DATABASE || name.kind == HF_NAME_IMAGES;
+	Candidate *candidate;
+	Known *known;
+
+	if (name.kind == HF_NAME_OTHER || (is_archive && !name.has_own_form))
+		return;
+	known = known_of(plan, name.id);
+	known->newest_s = MAX(known->newest_s, object->modified_s);
+	if (name.kind == HF_NAME_MANIFEST)
+		known->has_manifest = true;
+	if (name.kind == HF_NAME_MANIFEST)
+		return;
+	if (name.kind == HF_NAME_CLAIM) {
+		g_free(known->claim);
+		known->claim = g_strdup(object->key);
+		return;
+	}
+	candidate = g_new0(Candidate, 1);
+	candidate->key = g_strdup(object->key);
+	candidate->name = name;
+	candidate->bytes = object->bytes;
+	g_ptr_array_add(plan->candidates, candidate);
+}
+
+/*
+ * The names with claims and manifests come first, in byte order, so a set's claim before its manifest: of a run that
+ * commits meanwhile the one or the other is seen.
+ */
+static bool
+look(Plan *plan, GError **error)
+{
+	static const char *const prefixes[] = {HF_SET_PREFIX "_", HF_DATABASE_PREFIX "_",
+					       HF_IMAGES_PREFIX "_"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+		g_autoptr(HfListing) listing = hf_store_list(plan->store, prefixes[i], NULL, error);
+		const HfObject *object;
+
+		if (!listing)
+			return false;
+		do {
+			if (!hf_listing_next(listing, &object, error))
+				return false;
+			if (object)
+				note_object(plan, object);
+		} while (object);
+	}
+	return true;
+}
+
+/* ---- what is referred to ---- */
+
+static void
+refer_to(Plan *plan, const HfArchive *archive)
+{
+	for (guint i = 0; archive && i < archive->parts->len; i++) {
+		const HfPart *part = archive->parts->pdata[i];
+
+		g_hash_table_add(plan->referenced, g_strdup(part->key));
+	}
+}
+
+/* Its own objects need no look: an id with a manifest is not swept. */
+static bool
+read_references(Plan *plan, const char *id, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+	g_autoptr(HfManifest) manifest = hf_catalog_read_manifest(plan->store, id, &trouble);
+
+	if (hf_error_is(trouble, HF_ERROR_NOT_FOUND))
+		return true; /* deleted since it was listed */
+	if (!manifest) {
+		g_propagate_prefixed_error(
+			error, g_steal_pointer(&trouble),
+			"what set \"%s\" refers to is not known, so nothing is removed: ", id);
+		return false;
+	}
+	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
+		refer_to(plan, ((const HfImageArchive *)manifest->images->archives->pdata[i])->archive);
+	return true;
+}
+
+static bool
+is_deleted(HfStage *sink)
+{
+	g_autoptr(GBytes) bytes = hf_sink_bytes_get(sink);
+	gsize len;
+	const char *text = g_bytes_get_data(bytes, &len);
+
+	return len >= strlen(DELETED) && memcmp(text, DELETED, strlen(DELETED)) == 0;
+}
+
+static bool
+read_claim(Plan *plan, Known *known, GError **error)
+{
+	g_autoptr(HfStage) sink = hf_sink_bytes_new(CLAIM_BYTES_MAX);
+	g_autoptr(GError) trouble = NULL;
+
+	if (hf_store_read(plan->store, known->claim, HF_WHOLE, sink, &trouble) &&
+	    hf_stage_finish(sink, &trouble)) {
+		known->is_deleted = is_deleted(sink);
+		return true;
+	}
+	/* Committed, or given up, since it was listed; its manifest is not known then: as if it went on. */
+	if (hf_error_is(trouble, HF_ERROR_NOT_FOUND)) {
+		known->newest_s = plan->now_s;
+		return true;
+	}
+	g_propagate_error(error, g_steal_pointer(&trouble));
+	return false;
+}
+
+static bool
+is_running(const Plan *plan, const Known *known)
+{
+	return known->claim && !known->has_manifest && !known->is_deleted &&
+	       plan->now_s - known->newest_s < HF_SWEEP_AGE_S;
+}
+
+static bool
+understand(Plan *plan, GError **error)
+{
+	GHashTableIter iter;
+	gpointer id, value;
+
+	g_hash_table_iter_init(&iter, plan->known);
+	while (g_hash_table_iter_next(&iter, &id, &value)) {
+		Known *known = value;
+
+		if (known->has_manifest && !read_references(plan, id, error))
+			return false;
+		if (known->claim && !known->has_manifest && !read_claim(plan, known, error))
+			return false;
+		if (is_running(plan, known) && !plan->sweep->running)
+			plan->sweep->running = g_strdup(id);
+	}
+	return true;
+}
+
+/* ---- what goes ---- */
+
+static bool
+is_of_nobody(const Plan *plan, const char *id, const Known *known)
+{
+	return known->claim && !known->has_manifest && !is_running(plan, known) &&
+	       (!plan->only_id || strcmp(plan->only_id, id) == 0);
+}
+
+static bool
+must_stay(const Plan *plan, const Candidate *candidate)
+{
+	return g_hash_table_contains(plan->referenced, candidate->key) ||
+	       (candidate->name.kind == HF_NAME_IMAGES && plan->sweep->running);
+}
+
+static void
+decide(Plan *plan)
+{
+	GHashTableIter iter;
+	gpointer id, value;
+
+	for (guint i = 0; i < plan->candidates->len; i++) {
+		Candidate *candidate = plan->candidates->pdata[i];
+		Known *known = known_of(plan, candidate->name.id);
+
+		if (!is_of_nobody(plan, candidate->name.id, known))
+			continue;
+		if (must_stay(plan, candidate)) {
+			known->is_kept = true;
+			plan->sweep->kept_archives++;
+			continue;
+		}
+		plan->sweep->bytes += candidate->bytes;
+		g_ptr_array_add(plan->sweep->keys, g_steal_pointer(&candidate->key));
+	}
+	g_hash_table_iter_init(&iter, plan->known);
+	while (g_hash_table_iter_next(&iter, &id, &value)) {
+		Known *known = value;
+
+		if (is_of_nobody(plan, id, known) && !known->is_kept)
+			g_ptr_array_add(plan->sweep->last, g_steal_pointer(&known->claim));
+	}
+}
+
+HfSweep *
+hf_sweep_plan(HfStore *store, const char *only_id, int64_t now_s, GError **error)
+{
+	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+	g_autoptr(GHashTable) referenced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func(candidate_free);
+	g_autoptr(HfSweep) sweep = g_new0(HfSweep, 1);
+	Plan plan = {.store = store,
+		     .only_id = only_id,
+		     .now_s = now_s,
+		     .known = known,
+		     .candidates = candidates,
+		     .referenced = referenced,
+		     .sweep = sweep};
+
+	sweep->keys = g_ptr_array_new_with_free_func(g_free);
+	sweep->last = g_ptr_array_new_with_free_func(g_free);
+	if (!look(&plan, error) || !understand(&plan, error))
+		return NULL;
+	decide(&plan);
+	return g_steal_pointer(&sweep);
+}
+
+static bool
+remove_keys(HfStore *store, const GPtrArray *keys, GError **error)
+{
+	g_autoptr(GPtrArray) closed = g_ptr_array_new();
+
+	for (guint i = 0; i < keys->len; i++)
+		g_ptr_array_add(closed, keys->pdata[i]);
+	g_ptr_array_add(closed, NULL);
+	return keys->len == 0 || hf_store_remove(store, (const char *const *)closed->pdata, error);
+}
+
+bool
+hf_sweep_run(HfStore *store, const HfSweep *sweep, GError **error)
+{
+	return remove_keys(store, sweep->keys, error) && remove_keys(store, sweep->last, error);
+}

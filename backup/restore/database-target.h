@@ -1,0 +1,19 @@
+/*
+ * backup/restore/database-target.h -- the database that a dump goes into: made, looked at, counted, dropped.
+ */
+#pragma once
+
+#include "backup/restore/database.h"
+
+/* Makes the database from template0; CONFLICT where it exists, DENIED where the login may not. */
+bool hf_restore_create(const HfRestoreDatabase *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Drops what hf_restore_create() made; false where it could not.  Also works once a stop was asked for. */
+bool hf_restore_drop(const HfPgTarget *target);
+
+/* CONFLICT, naming one of them, where the database holds anything that a dump could meet. */
+bool hf_restore_check_empty(const HfPgTarget *target, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Counts every table's rows and compares; CORRUPT names the first that differs. */
+bool hf_restore_compare(const HfPgTarget *target, const GPtrArray *tables, HfRestoreResult *result_out,
+			GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,275 @@
+#include "config.h"
+
+#include "backup/source/postgres-connection.h"
+#include "common/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Fits the second-level cache with what the chain does to it; larger pieces were not faster. */
+#define READ_BYTES (256 << 10)
+/* A role takes some hundred bytes.  They are held whole, since nothing may be written where pg_dumpall fails. */
+#define GLOBALS_BYTES_MAX (16 << 20)
+
+struct HfPostgres {
+	PGconn *connection;
+	HfPgLogin *login;
+	char *bin_dir;
+	char *snapshot;
+	char *dump_program;
+	char *user;
+	HfPgInfo info;
+	/* what info points to */
+	char *database, *server_version, *encoding, *collate, *ctype, *dump_version;
+};
+
+/*
+ * The snapshot must outlive pg_dump, whatever a careful administrator has set for idle transactions; transaction_timeout
+ * came with 17, so only those settings that there are.  pg_dump does the same in its own session.
+ */
+static const char patience_sql[] =
+	"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN "
+	"('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')";
+
+static const char begin_sql[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+static const char export_sql[] = "SELECT pg_catalog.pg_export_snapshot()";
+
+static const char info_sql[] =
+	"SELECT d.datname, pg_catalog.current_setting('server_version'),"
+	" pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, current_user::text"
+	" FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
+
+/* Tables with their TOAST, without indexes: a dump is of that order.  Below 16384 are the server's own. */
+static const char estimate_sql[] =
+	"SELECT coalesce(sum(pg_catalog.pg_table_size(oid)), 0) FROM pg_catalog.pg_class"
+	" WHERE relkind = 'r' AND oid >= 16384";
+
+static char *
+value_at(const PGresult *result, int column)
+{
+	return g_strdup(PQgetvalue(result, 0, column));
+}
+
+static bool
+take_snapshot(HfPostgres *self, GError **error)
+{
+	g_autoptr(PGresult) patience = hf_pg_query(self->connection, patience_sql, NULL, error);
+	g_autoptr(PGresult) begun = NULL;
+	g_autoptr(PGresult) result = NULL;
+
+	if (!patience)
+		return false;
+	begun = hf_pg_query(self->connection, begin_sql, NULL, error);
+	if (!begun)
+		return false;
+	result = hf_pg_query(self->connection, export_sql, NULL, error);
+	if (!result)
+		return false;
+	self->snapshot = value_at(result, 0);
+	return true;
+}
+
+static bool
+read_info(HfPostgres *self, GError **error)
+{
+	g_autoptr(PGresult) result = hf_pg_query(self->connection, info_sql, NULL, error);
+	g_autoptr(PGresult) estimate = NULL;
+
+	if (!result)
+		return false;
+	estimate = hf_pg_query(self->connection, estimate_sql, NULL, error);
+	if (!estimate)
+		return false;
+	self->database = value_at(result, 0);
+	self->server_version = value_at(result, 1);
+	self->server_version[strcspn(self->server_version, " ")] = '\0'; /* "15.18 (Debian ...)" */
+	self->encoding = value_at(result, 2);
+	self->collate = value_at(result, 3);
+	self->ctype = value_at(result, 4);
+	self->user = value_at(result, 5);
+	self->info.estimated_bytes = g_ascii_strtoull(PQgetvalue(estimate, 0, 0), NULL, 10);
+	return true;
+}
+
+/* "database "shop": pg_dump 14 is older than ..." is what a setting or a package mends: USAGE. */
+static bool
+find_dump_program(HfPostgres *self, GError **error)
+{
+	g_autoptr(GError) missing = NULL;
+
+	self->info.server_major = PQserverVersion(self->connection) / 10000;
+	self->dump_program = hf_pg_program("pg_dump", self->info.server_major, self->bin_dir,
+					   &self->dump_version, &missing);
+	return self->dump_program ||
+	       hf_error_set(error, HF_ERROR_USAGE, "database \"%s\": the server is version %s: %s",
+			    self->database, self->server_version, missing->message);
+}
+
+static void
+point_info(HfPostgres *self)
+{
+	self->info.database = self->database;
+	self->info.server_version = self->server_version;
+	self->info.encoding = self->encoding;
+	self->info.collate = self->collate;
+	self->info.ctype = self->ctype;
+	self->info.dump_version = self->dump_version;
+}
+
+HfPostgres *
+hf_postgres_open(const HfPgTarget *target, const char *bin_dir, GError **error)
+{
+	g_autoptr(HfPostgres) self = g_new0(HfPostgres, 1);
+
+	self->bin_dir = g_strdup(bin_dir);
+	self->connection = hf_pg_connect(target, error);
+	if (!self->connection)
+		return NULL;
+	self->login = hf_pg_login_of(self->connection, error);
+	if (!self->login || !take_snapshot(self, error) || !read_info(self, error) ||
+	    !find_dump_program(self, error))
+		return NULL;
+	point_info(self);
+	return g_steal_pointer(&self);
+}
+
+const HfPgInfo *
+hf_postgres_info(const HfPostgres *postgres)
+{
+	return &postgres->info;
+}
+
+PGconn *
+hf_postgres_connection(const HfPostgres *postgres)
+{
+	return postgres->connection;
+}
+
+/* Waits for a child; its failure in words of ours. */
+static bool
+wait_for(HfPostgres *self, HfChild *child, GError **error)
+{
+	GError *failure = NULL;
+
+	return hf_child_wait(child, &failure) ||
+	       hf_pg_dump_error(hf_child_stderr(child), self->database, self->user, failure, error);
+}
+
+static bool
+copy_output(HfChild *child, HfStage *into, GError **error)
+{
+	g_autofree char *piece = g_malloc(READ_BYTES);
+	size_t got;
+
+	do {
+		if (!hf_child_read(child, piece, READ_BYTES, &got, error) ||
+		    !hf_stage_write(into, piece, got, error))
+			return false;
+	} while (got > 0);
+	return true;
+}
+
+/* A snapshot whose connection is gone may have been lost before pg_dump had read all of it. */
+static bool
+check_snapshot(HfPostgres *self, GError **error)
+{
+	g_autoptr(PGresult) result = hf_pg_query(self->connection, "SELECT 1", NULL, error);
+
+	return result != NULL;
+}
+
+bool
+hf_postgres_dump(HfPostgres *postgres, HfStage *into, GError **error)
+{
+	g_autofree char *snapshot = g_strconcat("--snapshot=", postgres->snapshot, NULL);
+	g_autofree char *dbname = g_strconcat("--dbname=", postgres->login->conninfo, NULL);
+	const char *argv[] = {
+		postgres->dump_program, "--format=plain", "--no-password", snapshot, dbname, NULL};
+	g_autoptr(HfChild) child = hf_pg_spawn(postgres->login, argv, HF_CHILD_STDOUT, error);
+
+	return child && copy_output(child, into, error) && wait_for(postgres, child, error) &&
+	       check_snapshot(postgres, error);
+}
+
+/* ---- globals ---- */
+
+static bool
+may_read_passwords(HfPostgres *self, bool *may_out, GError **error)
+{
+	g_autoptr(PGresult) result = hf_pg_query(
+		self->connection, "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')",
+		NULL, error);
+
+	if (!result)
+		return false;
+	*may_out = strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+	return true;
+}
+
+/* All that pg_dumpall says, held until it has ended well. */
+static bool
+read_globals(HfPostgres *self, HfChild *child, GString *output, GError **error)
+{
+	char piece[4096];
+	size_t got;
+
+	do {
+		if (!hf_child_read(child, piece, sizeof piece, &got, error))
+			return false;
+		if (output->len + got > GLOBALS_BYTES_MAX)
+			return hf_error_set(error, HF_ERROR_FAILED,
+					    "database \"%s\": its roles take more than %d bytes",
+					    self->database, GLOBALS_BYTES_MAX);
+		g_string_append_len(output, piece, (gssize)got);
+	} while (got > 0);
+	return wait_for(self, child, error);
+}
+
+bool
+hf_postgres_globals(HfPostgres *postgres, HfStage *into, GError **error)
+{
+	g_autofree char *program = hf_pg_program("pg_dumpall", postgres->info.server_major, postgres->bin_dir,
+						 NULL, error);
+	g_autofree char *dbname = g_strconcat("--dbname=", postgres->login->conninfo, NULL);
+	/*
+	 * Else it would connect to "postgres", where the login may have no right to.  It takes a name with "=" in it for
+	 * connection settings, so it gets those.
+	 */
+	g_autofree char *database = g_strconcat("--database=", postgres->login->conninfo, NULL);
+	const char *argv[] = {program, "--globals-only", "--no-password", dbname, database, NULL, NULL};
+	g_autoptr(GString) output = g_string_new(NULL);
+	g_autoptr(HfChild) child = NULL;
+	bool has_passwords = false;
+
+	if (!program || !may_read_passwords(postgres, &has_passwords, error))
+		return false;
+	if (!has_passwords) {
+		argv[5] = "--no-role-passwords";
+		g_string_append(
+			output,
+			"-- Roles without their passwords: the login may not read them (pg_authid)\n");
+	}
+	child = hf_pg_spawn(postgres->login, argv, HF_CHILD_STDOUT, error);
+	return child && read_globals(postgres, child, output, error) &&
+	       hf_stage_write(into, output->str, output->len, error);
+}
+
+void
+hf_postgres_free(HfPostgres *postgres)
+{
+	if (!postgres)
+		return;
+	PQfinish(postgres->connection);
+	hf_pg_login_free(postgres->login);
+	g_free(postgres->bin_dir);
+	g_free(postgres->snapshot);
+	g_free(postgres->dump_program);
+	g_free(postgres->user);
+	g_free(postgres->database);
+	g_free(postgres->server_version);
+	g_free(postgres->encoding);
+	g_free(postgres->collate);
+	g_free(postgres->ctype);
+	g_free(postgres->dump_version);
+	g_free(postgres);
+}

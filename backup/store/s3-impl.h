@@ -1,0 +1,47 @@
+/*
+ * backup/store/s3-impl.h -- the store on a bucket, for the files that are it: s3.c, s3-list.c, s3-read.c, s3-upload.c,
+ * s3-small.c, s3-fetch.c and s3-put.c, each with some of the operations of store-impl.h.
+ */
+#pragma once
+
+#include "backup/store/s3-request.h"
+#include "backup/store/store-impl.h"
+
+typedef struct {
+	HfStore base;
+	HfS3Client *client;
+	char *prefix; /* "", or closed by a slash */
+	size_t part_bytes;
+	unsigned connections;
+	bool is_etag_bare;     /* If-Match is understood without quotes only: Ceph RGW */
+	bool is_unconditional; /* If-None-Match is not understood, which was said once */
+} HfS3;
+
+HfListing *hf_s3_list(HfStore *self, const char *prefix, const char *start_after, GError **error);
+bool hf_s3_read(HfStore *self, const char *key, HfRange range, HfStage *into, GError **error);
+HfStage *hf_s3_write(HfStore *self, const char *key, const HfObjectMeta *meta, GError **error);
+bool hf_s3_create(HfStore *self, const char *key, GBytes *bytes, GError **error);
+bool hf_s3_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, GError **error);
+bool hf_s3_remove(HfStore *self, const char *const *keys, GError **error);
+HfFetch *hf_s3_fetch_new(HfStore *self, const HfFetchOptions *options);
+HfPut *hf_s3_put_new(HfStore *self, const HfPutOptions *options);
+
+/* The key in the bucket.  g_free() it. */
+char *hf_s3_full_key(const HfS3 *s3, const char *key);
+
+/* Asks for the object's headers.  NOT_FOUND where there is none.  reply_out as with hf_s3_perform(). */
+bool hf_s3_head(HfS3 *s3, const char *full_key, HfS3Reply *reply_out,
+		GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The size that a HEAD's reply gives; CORRUPT where it gives none. */
+bool hf_s3_head_bytes(const HfS3Reply *reply, uint64_t *bytes_out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * Reads all bytes of one version of an object, which has as many: etag is as the server writes it, with quotes.
+ * CONFLICT where it was replaced or removed.
+ */
+bool hf_s3_read_version(HfS3 *s3, const char *key, const char *etag, uint64_t bytes, HfStage *into,
+			GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The parts of "bytes 0-99/1234" (RFC 9110, section 14.4); false where the reply has no such header. */
+bool hf_s3_reply_range(const HfS3Reply *reply, uint64_t *first_out, uint64_t *total_out);

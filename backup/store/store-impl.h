@@ -1,0 +1,48 @@
+/*
+ * backup/store/store-impl.h -- for those who write a store; those who use one include store.h.
+ *
+ * A store is a struct whose first member is an HfStore.  store.c checks arguments (a key is 1 to 1,024 bytes of UTF-8
+ * or any other bytes but NUL) and dispatches; the rules of store.h are the implementation's to keep.
+ */
+#pragma once
+
+#include "backup/store/fetch.h"
+#include "backup/store/put.h"
+#include "backup/store/store.h"
+
+typedef struct {
+	HfListing *(*list)(HfStore *self, const char *prefix, const char *start_after, GError **error);
+	bool (*read)(HfStore *self, const char *key, HfRange range, HfStage *into, GError **error);
+	HfStage *(*write)(HfStore *self, const char *key, const HfObjectMeta *meta, GError **error);
+	bool (*create)(HfStore *self, const char *key, GBytes *bytes, GError **error);
+	bool (*replace)(HfStore *self, const char *key, GBytes *bytes, const char *etag, GError **error);
+	bool (*remove)(HfStore *self, const char *const *keys, GError **error);
+	HfFetch *(*fetch_new)(HfStore *self, const HfFetchOptions *options); /* fetch-impl.h */
+	HfPut *(*put_new)(HfStore *self, const HfPutOptions *options);       /* put-impl.h */
+	bool (*takes_key)(const HfStore *self, const char *key,
+			  GError **error); /* NULL: whatever hf_store_check_key() takes */
+	void (*clear)(
+		HfStore *
+			self); /* frees what the struct holds; the struct, location and endpoint are freed by store.c */
+} HfStoreOps;
+
+struct HfStore {
+	const HfStoreOps *ops;
+	char *location;
+	char *endpoint; /* see hf_store_endpoint(); set by the implementation, freed by store.c */
+};
+
+typedef struct {
+	bool (*next)(HfListing *self, const HfObject **object_out, GError **error);
+	void (*clear)(HfListing *self);
+} HfListingOps;
+
+struct HfListing {
+	const HfListingOps *ops;
+};
+
+/* Sets up the base of a store that was allocated zeroed; takes location. */
+void hf_store_init(HfStore *self, const HfStoreOps *ops, char *location);
+
+/* USAGE for a key that no store takes. */
+bool hf_store_check_key(const char *key, GError **error);

@@ -1,0 +1,118 @@
+#include "config.h"
+
+#include "backup/store/store-impl.h"
+#include "common/error.h"
+
+#include <string.h>
+
+/* Amazon S3 User Guide, "Naming Amazon S3 objects": a key is at most 1,024 bytes. */
+#define KEY_BYTES_MAX 1024
+
+void
+hf_store_init(HfStore *self, const HfStoreOps *ops, char *location)
+{
+	self->ops = ops;
+	self->location = location;
+}
+
+const char *
+hf_store_location(const HfStore *store)
+{
+	return store->location;
+}
+
+const char *
+hf_store_endpoint(const HfStore *store)
+{
+	return store->endpoint;
+}
+
+bool
+hf_store_check_key(const char *key, GError **error)
+{
+	size_t len = strlen(key);
+
+	if (len == 0)
+		return hf_error_set(error, HF_ERROR_USAGE, "an object's key is empty");
+	if (len > KEY_BYTES_MAX)
+		return hf_error_set(error, HF_ERROR_USAGE,
+				    "key \"%.64s...\" has %zu bytes: at most %d are allowed", key, len,
+				    KEY_BYTES_MAX);
+	return true;
+}
+
+bool
+hf_store_takes_key(const HfStore *store, const char *key, GError **error)
+{
+	return hf_store_check_key(key, error) &&
+	       (!store->ops->takes_key || store->ops->takes_key(store, key, error));
+}
+
+HfListing *
+hf_store_list(HfStore *store, const char *prefix, const char *start_after, GError **error)
+{
+	return store->ops->list(store, prefix ? prefix : "", start_after ? start_after : "", error);
+}
+
+bool
+hf_listing_next(HfListing *listing, const HfObject **object_out, GError **error)
+{
+	return listing->ops->next(listing, object_out, error);
+}
+
+void
+hf_listing_free(HfListing *listing)
+{
+	if (!listing)
+		return;
+	listing->ops->clear(listing);
+	g_free(listing);
+}
+
+bool
+hf_store_read(HfStore *store, const char *key, HfRange range, HfStage *into, GError **error)
+{
+	return hf_store_check_key(key, error) && store->ops->read(store, key, range, into, error);
+}
+
+HfStage *
+hf_store_write(HfStore *store, const char *key, const HfObjectMeta *meta, GError **error)
+{
+	static const HfObjectMeta nothing = {0};
+
+	return hf_store_check_key(key, error) ? store->ops->write(store, key, meta ? meta : &nothing, error)
+					      : NULL;
+}
+
+bool
+hf_store_create(HfStore *store, const char *key, GBytes *bytes, GError **error)
+{
+	return hf_store_check_key(key, error) && store->ops->create(store, key, bytes, error);
+}
+
+bool
+hf_store_replace(HfStore *store, const char *key, GBytes *bytes, const char *etag, GError **error)
+{
+	return hf_store_check_key(key, error) && store->ops->replace(store, key, bytes, etag, error);
+}
+
+bool
+hf_store_remove(HfStore *store, const char *const *keys, GError **error)
+{
+	for (const char *const *key = keys; *key; key++)
+		if (!hf_store_check_key(*key, error))
+			return false;
+	return store->ops->remove(store, keys, error);
+}
+
+void
+hf_store_free(HfStore *store)
+{
+	if (!store)
+		return;
+	if (store->ops->clear)
+		store->ops->clear(store);
+	g_free(store->location);
+	g_free(store->endpoint);
+	g_free(store);
+}

@@ -1,0 +1,181 @@
+#include "config.h"
+
+#include "backup/job/backup-full.h"
+#include "backup/store/open.h"
+#include "cli/commands.h"
+#include "cli/database.h"
+#include "cli/outcome.h"
+#include "cli/progress.h"
+#include "common/clock.h"
+#include "common/error.h"
+
+/* What the commands below share; each opens what it needs. */
+typedef struct {
+	HfPgTarget *target;
+	HfStore *store;
+	HfStore *images_store; /* of a full run */
+	HfStore *source;
+	char *skip_prefix;
+	HfProgress database_progress;
+	HfProgress images_progress;
+	HfBackupFull full; /* of which a run of one half takes its half */
+} Job;
+
+static void
+job_clear(Job *job)
+{
+	hf_pg_target_free(job->target);
+	hf_store_free(job->store);
+	hf_store_free(job->images_store);
+	hf_store_free(job->source);
+	g_free(job->skip_prefix);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
+
+static bool
+open_database(Job *job, const HfSettings *settings, GError **error)
+{
+	job->target = hf_database_from_settings(settings, error);
+	if (!job->target)
+		return false;
+	job->database_progress.phase = "connecting";
+	job->full.database = (HfBackupDatabase){
+		.target = job->target,
+		.bin_dir = hf_settings_text(settings, HF_SET_DB_BIN_DIR),
+		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
+		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
+		.progress = &job->database_progress,
+	};
+	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
+				    &job->full.database.compression, error);
+}
+
+static bool
+open_images(Job *job, const HfSettings *settings, bool is_full_run, GError **error)
+{
+	job->source = hf_images_open_settings(settings, &job->skip_prefix, error);
+	if (!job->source)
+		return false;
+	job->images_progress.phase = "images";
+	job->full.images = (HfBackupImages){
+		.source = job->source,
+		.skip_prefix = job->skip_prefix,
+		.full = is_full_run,
+		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
+		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
+		.progress = &job->images_progress,
+	};
+	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
+				    &job->full.images.compression, error);
+}
+
+static bool
+open_store(Job *job, const HfSettings *settings, GError **error)
+{
+	job->store = hf_store_open_settings(settings, error);
+	return job->store != NULL;
+}
+
+/* ---- running ---- */
+
+typedef HfManifest *(*Run)(Job *job, GError **error);
+
+static HfManifest *
+run_with_bar(Job *job, const HfCli *cli, const HfProgress *progress, Run run, GError **error)
+{
+	g_autoptr(HfProgressBar) bar = cli->is_quiet ? NULL : hf_progress_bar_start("backup", progress);
+
+	return run(job, error);
+}
+
+static void
+explain_cancel(GError **error)
+{
+	if (!hf_error_is(*error, HF_ERROR_CANCELLED))
+		return;
+	g_clear_error(error);
+	hf_error_set(error, HF_ERROR_CANCELLED, "cancelled: nothing was stored");
+}
+
+static bool
+run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **error)
+{
+	double started_s = hf_clock_monotonic_s();
+	g_autoptr(GError) cause = NULL;
+	g_autoptr(HfManifest) manifest = run_with_bar(job, cli, progress, run, &cause);
+
+	if (!manifest) {
+		explain_cancel(&cause);
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return false;
+	}
+	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
+	return true;
+}
+
+/* ---- the commands ---- */
+
+static HfManifest *
+run_database(Job *job, GError **error)
+{
+	return hf_backup_database(job->store, &job->full.database, error);
+}
+
+static HfManifest *
+run_images(Job *job, GError **error)
+{
+	return hf_backup_images(job->store, &job->full.images, error);
+}
+
+static HfManifest *
+run_full(Job *job, GError **error)
+{
+	return hf_backup_full(job->store, &job->full, error);
+}
+
+bool
+hf_command_backup_database(HfCli *cli, char **arguments, GError **error)
+{
+	g_auto(Job) job = {0};
+
+	(void)arguments;
+	if (!open_database(&job, cli->settings, error) || !open_store(&job, cli->settings, error))
+		return false;
+	g_message("backing up database \"%s\" to %s", job.target->database, hf_store_location(job.store));
+	return run_job(cli, &job, &job.database_progress, run_database, error);
+}
+
+bool
+hf_command_backup_images(HfCli *cli, char **arguments, GError **error)
+{
+	g_auto(Job) job = {0};
+
+	(void)arguments;
+	if (!open_images(&job, cli->settings, hf_command_options.backup_images.full, error) ||
+	    !open_store(&job, cli->settings, error))
+		return false;
+	g_message("backing up images of %s to %s", hf_store_location(job.source),
+		  hf_store_location(job.store));
+	return run_job(cli, &job, &job.images_progress, run_images, error);
+}
+
+bool
+hf_command_backup_full(HfCli *cli, char **arguments, GError **error)
+{
+	g_auto(Job) job = {0};
+
+	(void)arguments;
+	if (!open_database(&job, cli->settings, error) ||
+	    !open_images(&job, cli->settings, hf_command_options.backup_full.full_images, error) ||
+	    !open_store(&job, cli->settings, error))
+		return false;
+	job.images_store = hf_store_open_settings(cli->settings, error);
+	if (!job.images_store)
+		return false;
+	job.full.images_store = job.images_store;
+	job.full.references_sql = hf_settings_text(cli->settings, HF_SET_IMAGE_REFERENCES_SQL);
+	job.database_progress.beside = &job.images_progress;
+	g_message("backing up database \"%s\" and images of %s to %s", job.target->database,
+		  hf_store_location(job.source), hf_store_location(job.store));
+	return run_job(cli, &job, &job.database_progress, run_full, error);
+}

@@ -1,0 +1,76 @@
+#include "config.h"
+
+#include "backup/catalog/catalog.h"
+#include "backup/store/open.h"
+#include "cli/commands.h"
+#include "cli/text.h"
+#include "common/clock.h"
+
+static const char *
+status_word(const HfSet *set)
+{
+	if (set->is_damaged)
+		return "damaged";
+	if (set->is_adopted)
+		return "adopted";
+	return set->status == HF_SET_COMPLETE ? "complete" : "partial";
+}
+
+static void
+add_row(HfGrid *grid, const HfSet *set, int64_t now_s)
+{
+	g_autofree char *size = hf_text_bytes(set->bytes);
+	g_autofree char *age = hf_text_age(set->started_s, now_s);
+	bool is_known = !set->is_damaged;
+
+	hf_grid_add(grid, (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
+						is_known ? hf_text_level(set->level) : "-", status_word(set),
+						is_known ? size : "-", set->started_s > 0 ? age : "-",
+						set->trouble ? set->trouble : ""});
+}
+
+static void
+tell_set(HfJson *sets, const HfSet *set)
+{
+	HfJson *row = json_object_new_object();
+	g_autofree char *started = hf_clock_rfc3339(set->started_s);
+
+	hf_json_add_text(row, "set", set->id);
+	hf_json_add_text(row, "kind", set->kind);
+	hf_json_add_number(row, "level", (uint64_t)MAX(set->level, 0));
+	hf_json_add_text(row, "proof", hf_text_level(set->level));
+	hf_json_add_text(row, "status", status_word(set));
+	hf_json_add_number(row, "bytes", set->bytes);
+	hf_json_add_text(row, "started", set->started_s > 0 ? started : NULL);
+	hf_json_add_text(row, "trouble", set->trouble);
+	json_object_array_add(sets, row);
+}
+
+bool
+hf_command_list(HfCli *cli, char **arguments, GError **error)
+{
+	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
+	g_autoptr(GPtrArray) sets = store ? hf_catalog_list(store, error) : NULL;
+	g_autoptr(HfGrid) grid = hf_grid_new("llllrrl");
+	g_autofree char *text = NULL;
+	HfJson *rows;
+
+	(void)arguments;
+	if (!sets)
+		return false;
+	rows = json_object_new_array();
+	hf_json_add_text(cli->reply, "store", hf_store_location(store));
+	hf_json_add(cli->reply, "sets", rows);
+	hf_grid_add(grid, (const char *const[]){"SET", "KIND", "LEVEL", "STATUS", "SIZE", "AGE", ""});
+	for (guint i = 0; i < sets->len; i++) {
+		add_row(grid, sets->pdata[i], hf_clock_now_s());
+		tell_set(rows, sets->pdata[i]);
+	}
+	text = hf_grid_to_text(grid);
+	if (sets->len > 0)
+		hf_cli_say(cli, "%s", text);
+	else
+		hf_cli_say(cli, "no backup yet in %s: \"holdfast backup database\" makes the first\n",
+			   hf_store_location(store));
+	return true;
+}

@@ -1,0 +1,92 @@
+/*
+ * common/settings.h -- the settings, from the environment and an env file.
+ *
+ * One table (settings-table.c) gives each setting's name, type, default, bounds and help; the parser, `holdfast config`,
+ * the man page and the docs are made from it.  NAME_FILE reads a secret from a file.  A value out of bounds, and a name
+ * that looks like ours but is not, is an error that says what is allowed.
+ */
+#pragma once
+
+#include "common/secret.h"
+
+#include <stdint.h>
+
+typedef enum {
+	HF_SET_DATABASE_URL,
+	HF_SET_DB_HOST,
+	HF_SET_DB_PORT,
+	HF_SET_DB_NAME,
+	HF_SET_DB_USER,
+	HF_SET_DB_PASSWORD,
+	HF_SET_DB_SSLMODE,
+	HF_SET_DB_BIN_DIR,
+	HF_SET_AWS_ACCESS_KEY_ID, /* AWS_ACCESS_KEY is another name for it */
+	HF_SET_AWS_SECRET_ACCESS_KEY,
+	HF_SET_AWS_SESSION_TOKEN,
+	HF_SET_AWS_REGION,
+	HF_SET_AWS_BUCKET_NAME,
+	HF_SET_AWS_ENDPOINT_URL,
+	HF_SET_AWS_CA_BUNDLE,
+	HF_SET_S3_FORCE_PATH_STYLE,
+	HF_SET_IMAGES_PREFIX,
+	HF_SET_IMAGES_DIR,
+	HF_SET_IMAGE_REFERENCES_SQL,
+	HF_SET_BACKUP_DIR,
+	HF_SET_S3_BACKUP_BUCKET,
+	HF_SET_S3_BACKUP_PREFIX,
+	HF_SET_S3_BACKUP_ENDPOINT_URL,
+	HF_SET_S3_BACKUP_REGION,
+	HF_SET_BACKUP_COMPRESSION,
+	HF_SET_BACKUP_STATE_DIR,
+	HF_SET_ARCHIVE_BYTES,
+	HF_SET_S3_TRIES,
+	HF_SET_S3_STALL_SECONDS,
+	HF_SETTING_COUNT,
+} HfSettingId;
+
+typedef enum {
+	HF_TYPE_TEXT,
+	HF_TYPE_NUMBER,
+	HF_TYPE_BYTES,
+	HF_TYPE_FLAG,
+	HF_TYPE_SECRET
+} HfSettingType;
+
+typedef struct {
+	const char *name;
+	const char *alias; /* NULL, or another name that is read where the first is not set */
+	HfSettingType type;
+	const char *group;         /* "Database", "Images", "Backups": a heading */
+	const char *default_value; /* NULL: none */
+	int64_t min, max;          /* numbers and bytes ("100G", "16M" are read) */
+	const char *help;          /* one or two sentences for people */
+} HfSetting;
+
+const HfSetting *hf_setting(HfSettingId id);
+
+typedef struct HfSettings HfSettings;
+
+/*
+ * Reads the environment on top of env_file; env_file NULL: ./.env where there is one, else
+ * /etc/holdfast/holdfast.env where there is one.  An env_file that was named must exist.  USAGE names the setting, the
+ * value (never a secret's), and what is allowed.
+ */
+HfSettings *hf_settings_load(const char *env_file, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same from NAME=VALUE strings instead of the environment: for tests. */
+HfSettings *hf_settings_load_from(const char *const *environment, const char *env_file,
+				  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Typed getters; borrowed; NULL (text, secret) where neither set nor defaulted.  An empty value counts as not set,
+ * but hf_settings_is_empty() tells the two apart (S3_BACKUP_BUCKET). */
+const char *hf_settings_text(const HfSettings *settings, HfSettingId id);
+int64_t hf_settings_number(const HfSettings *settings, HfSettingId id); /* numbers, bytes */
+bool hf_settings_flag(const HfSettings *settings, HfSettingId id);
+const HfSecret *hf_settings_secret(const HfSettings *settings, HfSettingId id);
+bool hf_settings_is_empty(const HfSettings *settings, HfSettingId id);
+
+/* Where the value came from: "environment", the env file's path, "default", or NULL where it is not set.  Borrowed. */
+const char *hf_settings_origin(const HfSettings *settings, HfSettingId id);
+
+void hf_settings_free(HfSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSettings, hf_settings_free)
