@@ -16,6 +16,12 @@ typedef struct {
 	bool is_done;
 } Slot;
 
+/*
+ * Contents that wait before a thread is woken: waking one for each was seen to cost a tenth of a run over images of
+ * 100 KB.  Who waits for a content that nobody has begun wakes one, too.
+ */
+#define BATCH 8
+
 /* Numbered from 0, in slots[number % capacity]:  taken <= begun <= pushed. */
 struct HfHasher {
 	Slot slots[HF_HASHER_CAPACITY];
@@ -95,7 +101,8 @@ hf_hasher_push(HfHasher *hasher, GBytes *content)
 	slot->content = g_bytes_ref(content);
 	slot->is_done = false;
 	hasher->pushed++;
-	pthread_cond_signal(&hasher->came);
+	if (hasher->pushed - hasher->begun >= BATCH)
+		pthread_cond_signal(&hasher->came);
 	pthread_mutex_unlock(&hasher->lock);
 }
 
@@ -118,6 +125,8 @@ hf_hasher_take(HfHasher *hasher, uint8_t sha256_out[HF_HASHER_BYTES])
 
 	g_assert(hf_hasher_count(hasher) > 0);
 	pthread_mutex_lock(&hasher->lock);
+	if (hasher->begun <= hasher->taken)
+		pthread_cond_broadcast(&hasher->came);
 	while (!slot->is_done)
 		pthread_cond_wait(&hasher->done, &hasher->lock);
 	pthread_mutex_unlock(&hasher->lock);

@@ -7,9 +7,9 @@
  * Threads are started when there is a block for them, so a short stream costs one.  Nobody spins: whoever has nothing
  * to do sleeps on a condition.
  *
- * Memory: threads + 2 blocks (one for each thread, one that is filled, one that waits), each member_bytes plain and
+ * Memory: threads + 6 blocks (one for each thread, one that is filled, and some that wait), each member_bytes plain and
  * codec->bound(member_bytes) packed, taken from the system only as far as they are filled; and a codec's worker for each
- * thread.  With 1 MiB and gzip that is 8.1 MiB and 2 x 0.4 MiB on 2 threads, 20.1 MiB and 8 x 0.4 MiB on 8.
+ * thread.  With 1 MiB and gzip that is 16.1 MiB and 2 x 0.4 MiB on 2 threads, 28.1 MiB and 8 x 0.4 MiB on 8, at most.
  */
 #pragma once
 

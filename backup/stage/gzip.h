@@ -5,8 +5,7 @@
  * written in order: every gunzip reads the result as one file.  Levels 1 to 3 are ISA-L's, 4 to 9 zlib's; without ISA-L
  * all are zlib's.  A sample of a block decides whether it goes out as stored deflate blocks (RFC 1951 section 3.2.4).
  *
- * Memory: (threads + 2) x (member_bytes plain + as much packed), see blocks.h.  Seen, the whole process: 10 MiB on two
- * threads, 21 MiB on eight.
+ * Memory: at most (threads + 6) x (member_bytes plain + as much packed), see blocks.h.
  */
 #pragma once
 

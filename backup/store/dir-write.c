@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/stage/stage-impl.h"
+#include "backup/store/dir-direct.h"
 #include "backup/store/dir-impl.h"
 #include "common/cancel.h"
 #include "common/error.h"
@@ -13,9 +14,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Written pages are handed to the disk after so many bytes, so that the sync at the end has little left to wait for. */
-#define FLUSH_BYTES ((uint64_t)16 << 20)
 
 /* Tries to find a temporary name that nobody else has or sweeps. */
 #define NAME_TRIES 100
@@ -284,8 +282,8 @@ hf_dir_write_unsynced(HfDir *dir, const char *key, const HfObjectMeta *meta, GBy
 typedef struct {
 	HfStage base;
 	Temporary temporary;
+	HfDirect *direct;
 	uint64_t bytes;
-	uint64_t flushed_bytes;
 } Writer;
 
 static bool
@@ -293,15 +291,9 @@ writer_write(HfStage *self, const void *buf, size_t len, GError **error)
 {
 	Writer *writer = (Writer *)self;
 
-	if (!hf_cancel_check(error) || !temporary_write(&writer->temporary, buf, len, error))
+	if (!hf_cancel_check(error) || !hf_direct_write(writer->direct, buf, len, error))
 		return false;
 	writer->bytes += len;
-	if (writer->bytes - writer->flushed_bytes >= FLUSH_BYTES) {
-		/* Starts the writing and does not wait for it; whether it worked, fsync() says. */
-		(void)sync_file_range(writer->temporary.fd, (off_t)writer->flushed_bytes,
-				      (off_t)(writer->bytes - writer->flushed_bytes), SYNC_FILE_RANGE_WRITE);
-		writer->flushed_bytes = writer->bytes;
-	}
 	return true;
 }
 
@@ -311,6 +303,8 @@ writer_finish(HfStage *self, GError **error)
 	Writer *writer = (Writer *)self;
 	struct stat info;
 
+	if (!hf_direct_finish(writer->direct, error))
+		return false;
 	if (fstat(writer->temporary.fd, &info) != 0)
 		return hf_error_errno(error, "\"%s\"", writer->temporary.path);
 	if ((uint64_t)info.st_size != writer->bytes)
@@ -330,6 +324,7 @@ writer_discard(HfStage *self)
 static void
 writer_clear(HfStage *self)
 {
+	hf_direct_free(((Writer *)self)->direct);
 	temporary_clear(&((Writer *)self)->temporary);
 }
 
@@ -349,6 +344,7 @@ hf_dir_write(HfStore *self, const char *key, const HfObjectMeta *meta, GError **
 	hf_stage_init(&writer->base, &writer_ops, NULL);
 	if (temporary_open((HfDir *)self, key, &writer->temporary, error)) {
 		hf_dir_write_meta(writer->temporary.fd, meta);
+		writer->direct = hf_direct_new(writer->temporary.fd, writer->temporary.path);
 		return &writer->base;
 	}
 	hf_stage_free(&writer->base);

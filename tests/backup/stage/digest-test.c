@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/stage/digest.h"
+#include "backup/stage/sink.h"
 #include "tests/backup/stage/fixture.h"
 
 #include <string.h>
@@ -37,6 +38,49 @@ test_published_vectors(void)
 	}
 }
 
+/* Hashed by a thread of the stage: FIPS 180-4's long message, a million times "a", and then some in odd pieces. */
+static void
+test_long_streams(void)
+{
+	static const char
+		*const
+			hexes
+				[] =
+					{
+						"cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc711"
+						"2cd0", /* 1,000,000: FIPS 180-4 */
+					};
+	g_autofree char *text = g_strnfill(10000019, 'a');
+	const struct {
+		size_t len, piece;
+	} cases[] = {{1000000, 1000}, {10000019, 1000003}, {10000019, 70001}};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(HfStage) digest = hf_digest_new(hf_sink_null_new());
+		g_autofree char *expected = g_compute_checksum_for_data(G_CHECKSUM_SHA256,
+									(const guchar *)text, cases[i].len);
+		char hex[HF_SHA256_HEX_LEN + 1];
+
+		for (size_t at = 0; at < cases[i].len; at += cases[i].piece)
+			g_assert_true(hf_stage_write(digest, text + at,
+						     MIN(cases[i].piece, cases[i].len - at), &error));
+		g_assert_true(hf_stage_finish(digest, &error));
+		hf_digest_hex(digest, hex);
+		g_assert_cmpstr(hex, ==, i == 0 ? hexes[0] : expected);
+	}
+}
+
+static void
+test_a_long_stream_is_given_up(void)
+{
+	g_autofree char *text = g_strnfill(5000000, 'a');
+	g_autoptr(GError) error = NULL;
+	g_autoptr(HfStage) digest = hf_digest_new(hf_sink_null_new());
+
+	g_assert_true(hf_stage_write(digest, text, 5000000, &error));
+}
+
 static void
 test_check_fails_before_what_is_behind_commits(void)
 {
@@ -69,6 +113,8 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/digest/published-vectors", test_published_vectors);
+	g_test_add_func("/digest/long-streams", test_long_streams);
+	g_test_add_func("/digest/a-long-stream-is-given-up", test_a_long_stream_is_given_up);
 	g_test_add_func("/digest/check-fails-before-what-is-behind-commits",
 			test_check_fails_before_what_is_behind_commits);
 	return g_test_run();

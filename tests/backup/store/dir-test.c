@@ -283,22 +283,92 @@ test_remove_takes_absent_keys_for_done(void)
 	g_assert_cmpuint(fixture_files(fixture), ==, 0);
 }
 
-/* A file-size limit is the one full disk that a test can make without rights: write() fails in the same place. */
+/*
+ * A file-size limit is the one full disk that a test can make without rights: write() fails in the same place.  What is
+ * short is written when it is finished, what is long by a thread meanwhile.
+ */
 static void
-test_a_write_that_fails_leaves_nothing(void)
+check_failing_write(size_t len, rlim_t limit)
 {
-	const struct rlimit small = {4096, RLIM_INFINITY};
+	const struct rlimit small = {limit, RLIM_INFINITY};
 	const struct rlimit large = {RLIM_INFINITY, RLIM_INFINITY};
 	g_autoptr(Fixture) fixture = fixture_new();
-	g_autofree char *much = g_malloc0(1 << 20);
+	g_autofree char *much = g_malloc0(len);
 	g_autoptr(GError) error = NULL;
 	HfStage *stage = hf_store_write(fixture->store, "k", NULL, &error);
 
-	signal(SIGXFSZ, SIG_IGN);
 	g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
-	g_assert_false(hf_stage_write(stage, much, 1 << 20, &error));
+	g_assert_false(hf_stage_write(stage, much, len, &error) && hf_stage_finish(stage, &error));
 	g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &large), ==, 0);
 	g_assert_nonnull(strstr(error->message, "/k\": "));
+	hf_stage_free(stage);
+	g_assert_cmpuint(fixture_files(fixture), ==, 0);
+}
+
+static void
+test_a_write_that_fails_leaves_nothing(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+	check_failing_write((size_t)1 << 20, 4096);
+	check_failing_write((size_t)32 << 20, 4096);
+	check_failing_write((size_t)32 << 20, (17 << 20) + 1);
+}
+
+static HfStage *
+open_long(const Fixture *fixture, HfStore **store_out)
+{
+	g_autoptr(GError) error = NULL;
+	HfStage *stage;
+
+	*store_out = hf_dir_open(fixture->folder, &error);
+	g_assert_no_error(error);
+	stage = hf_store_write(*store_out, "long", NULL, &error);
+	g_assert_no_error(error);
+	return stage;
+}
+
+/* Some of it goes past the page cache, the rest does not: nothing is lost between the two. */
+static void
+check_long_write(size_t len)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autofree uint32_t *numbers = g_new(uint32_t, len / 4 + 1);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(HfStore) store = NULL;
+	g_autoptr(HfStage) stage = open_long(fixture, &store);
+	g_autofree char *path = fixture_path(fixture, "long");
+	g_autofree char *read = NULL;
+	gsize got;
+
+	for (uint32_t i = 0; i <= len / 4; i++)
+		numbers[i] = i * 2654435761U;
+	for (size_t at = 0; at < len; at += 100003)
+		g_assert_true(hf_stage_write(stage, (char *)numbers + at, MIN(100003, len - at), &error));
+	g_assert_true(hf_stage_finish(stage, &error));
+	g_assert_true(g_file_get_contents(path, &read, &got, NULL));
+	g_assert_cmpuint(got, ==, len);
+	g_assert_true(memcmp(read, numbers, len) == 0);
+}
+
+static void
+test_long_files_are_whole(void)
+{
+	static const size_t lengths[] = {(size_t)2 << 20, ((size_t)2 << 20) + 1, ((size_t)13 << 20) + 4097};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++)
+		check_long_write(lengths[i]);
+}
+
+static void
+test_a_long_write_is_given_up(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autofree char *much = g_malloc0((size_t)9 << 20);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(HfStore) store = NULL;
+	HfStage *stage = open_long(fixture, &store);
+
+	g_assert_true(hf_stage_write(stage, much, (size_t)9 << 20, &error));
 	hf_stage_free(stage);
 	g_assert_cmpuint(fixture_files(fixture), ==, 0);
 }
@@ -324,6 +394,8 @@ main(int argc, char **argv)
 	g_test_add_func("/dir/a-stale-temporary-is-swept-and-a-held-one-stays",
 			test_a_stale_temporary_is_swept_and_a_held_one_stays);
 	g_test_add_func("/dir/remove-takes-absent-keys-for-done", test_remove_takes_absent_keys_for_done);
+	g_test_add_func("/dir/long-files-are-whole", test_long_files_are_whole);
+	g_test_add_func("/dir/a-long-write-is-given-up", test_a_long_write_is_given_up);
 	g_test_add_func("/dir/a-write-that-fails-leaves-nothing", test_a_write_that_fails_leaves_nothing);
 	return g_test_run();
 }
