@@ -2,6 +2,8 @@
 
 #include "backup/archive/borrow.h"
 #include "backup/catalog/image-line.h"
+#include "backup/catalog/image-view.h"
+#include "backup/catalog/index-pieces.h"
 #include "backup/catalog/lines.h"
 #include "backup/stage/sink.h"
 #include "common/error.h"
@@ -70,61 +72,6 @@ hf_image_free(HfImage *image)
 	g_free(image);
 }
 
-/* ---- which piece ---- */
-
-/* The last piece that begins at or before the key; of two neighbours the later one ends the earlier. */
-typedef struct {
-	const char *key;
-	HfImageLineReader *reader;
-	bool is_found;
-	uint64_t offset;
-	uint64_t end;
-	bool has_end;
-} Choice;
-
-static void
-consider(Choice *choice, const HfIndexPiece *piece)
-{
-	if (strcmp(piece->key, choice->key) <= 0) {
-		choice->is_found = true;
-		choice->offset = piece->offset;
-	} else if (!choice->has_end) {
-		choice->has_end = true;
-		choice->end = piece->offset;
-	}
-}
-
-static bool
-take_piece_line(void *context, const char *line, size_t len, GError **error)
-{
-	Choice *choice = context;
-	HfIndexPiece piece;
-
-	if (!hf_image_line_read_piece(choice->reader, line, len, &piece, error))
-		return false;
-	consider(choice, &piece);
-	g_free(piece.key);
-	return true;
-}
-
-static bool
-choose_piece(HfStore *store, const HfImagesRecord *record, Choice *choice, GError **error)
-{
-	g_autoptr(HfStage) lines = NULL;
-
-	for (guint i = 0; i < record->pieces->len; i++)
-		consider(choice, g_ptr_array_index(record->pieces, i));
-	if (record->top) {
-		lines = hf_lines_new(HF_IMAGE_LINE_BYTES_MAX, take_piece_line, choice);
-		if (!hf_archive_read(store, record->top, lines, error) || !hf_stage_finish(lines, error))
-			return false;
-	}
-	if (!choice->has_end)
-		choice->end = record->index->packed_bytes;
-	return choice->offset <= choice->end ||
-	       hf_error_set(error, HF_ERROR_CORRUPT, "the index's pieces are out of order");
-}
-
 /* ---- the line ---- */
 
 typedef struct {
@@ -153,30 +100,57 @@ take_image_line(void *context, const char *line, size_t len, GError **error)
 }
 
 static bool
-search_piece(HfStore *store, const HfArchive *index, const Choice *choice, Search *search, GError **error)
+search_piece(HfStore *store, const HfArchive *index, HfRange range, Search *search, GError **error)
 {
-	const HfRange range = {choice->offset, choice->end - choice->offset};
 	g_autoptr(HfStage) lines = hf_lines_new(HF_IMAGE_LINE_BYTES_MAX, take_image_line, search);
 
-	search->is_first = choice->offset == 0;
+	search->is_first = range.offset == 0;
 	if (hf_archive_read_members(store, index, range, lines, error) && hf_stage_finish(lines, error))
 		return true;
 	g_prefix_error(error, "index \"%s\": ", ((const HfPart *)g_ptr_array_index(index->parts, 0))->key);
 	return false;
 }
 
+/* Through the view, which knows a way around a damaged piece. */
+static HfImage *
+find_in_view(HfStore *store, const HfManifest *manifest, const char *key, GError **error)
+{
+	g_autoptr(HfImageView) view = hf_image_view_new(store, manifest, key);
+	const HfImage *image;
+	const char *damage;
+
+	if (!hf_image_view_next(view, &image, &damage, error))
+		return NULL;
+	if (image && strcmp(image->key, key) == 0)
+		return hf_image_copy(image);
+	if (damage)
+		hf_error_set(error, HF_ERROR_CORRUPT, "%s", damage);
+	else
+		hf_error_set(error, HF_ERROR_NOT_FOUND, "set \"%s\" has no image \"%s\"", manifest->id, key);
+	return NULL;
+}
+
 HfImage *
 hf_image_index_find(HfStore *store, const HfManifest *manifest, const char *key, GError **error)
 {
-	const HfImagesRecord *record = manifest->images;
+	const HfArchive *index = manifest->images->index;
+	g_autoptr(GPtrArray) pieces = hf_index_pieces_load(store, manifest->images, error);
 	g_autoptr(HfImageLineReader) reader = hf_image_line_reader_new();
-	Choice choice = {.key = key, .reader = reader};
 	Search search = {.key = key, .reader = reader};
+	g_autoptr(GError) trouble = NULL;
+	HfRange range;
+	guint piece;
 
-	if (!choose_piece(store, record, &choice, error))
+	if (!pieces)
 		return NULL;
-	if (choice.is_found && !search_piece(store, record->index, &choice, &search, error)) {
+	piece = hf_index_piece_of(pieces, key);
+	range.offset = hf_index_piece_offset(index, pieces, piece);
+	range.length = hf_index_piece_offset(index, pieces, piece + 1) - range.offset;
+	if (!search_piece(store, index, range, &search, &trouble)) {
 		hf_image_free(search.found);
+		if (hf_error_is(trouble, HF_ERROR_CORRUPT))
+			return find_in_view(store, manifest, key, error);
+		g_propagate_error(error, g_steal_pointer(&trouble));
 		return NULL;
 	}
 	if (!search.found)

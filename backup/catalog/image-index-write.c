@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/image-line.h"
+#include "backup/catalog/index-pieces.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -21,15 +22,6 @@ struct HfImageIndexWriter {
 	size_t last_key_bytes; /* allocated */
 };
 
-static void
-piece_free(gpointer data)
-{
-	HfIndexPiece *piece = data;
-
-	g_free(piece->key);
-	g_free(piece);
-}
-
 HfImageIndexWriter *
 hf_image_index_writer_new(HfStage *into, const char *set_id)
 {
@@ -37,7 +29,7 @@ hf_image_index_writer_new(HfStage *into, const char *set_id)
 
 	writer->into = into;
 	writer->text = g_string_sized_new(PIECE_BYTES + (PIECE_BYTES >> 2));
-	writer->pieces = g_ptr_array_new_with_free_func(piece_free);
+	writer->pieces = hf_index_pieces_new();
 	hf_image_line_write_head(writer->text, set_id);
 	return writer;
 }
@@ -55,12 +47,8 @@ flush(HfImageIndexWriter *writer, GError **error)
 static void
 begin_piece(HfImageIndexWriter *writer, const char *key)
 {
-	HfIndexPiece *piece = g_new0(HfIndexPiece, 1);
-
-	piece->key = g_strdup(key);
 	/* The first piece holds the head as well. */
-	piece->offset = writer->pieces->len == 0 ? 0 : writer->offset;
-	g_ptr_array_add(writer->pieces, piece);
+	hf_index_pieces_add(writer->pieces, key, writer->pieces->len == 0 ? 0 : writer->offset);
 }
 
 static void
@@ -110,7 +98,7 @@ hf_image_index_end(HfImageIndexWriter *writer, GError **error)
 GPtrArray *
 hf_image_index_pieces(const HfImageIndexWriter *writer, const HfArchive *index)
 {
-	GPtrArray *pieces = g_ptr_array_new_with_free_func(piece_free);
+	GPtrArray *pieces = hf_index_pieces_new();
 	HfMembersIter iter = {0};
 	HfMember member;
 
@@ -118,16 +106,15 @@ hf_image_index_pieces(const HfImageIndexWriter *writer, const HfArchive *index)
 		iter = hf_members_begin(index->members);
 	for (guint i = 0; i < writer->pieces->len; i++) {
 		const HfIndexPiece *known = g_ptr_array_index(writer->pieces, i);
-		HfIndexPiece *piece = g_new0(HfIndexPiece, 1);
+		uint64_t offset = known->offset;
 
-		*piece = (HfIndexPiece){g_strdup(known->key), known->offset};
 		if (index->members) {
 			bool is_there = hf_members_next(&iter, &member);
 
 			g_assert(is_there && member.plain_offset == known->offset);
-			piece->offset = member.packed_offset;
+			offset = member.packed_offset;
 		}
-		g_ptr_array_add(pieces, piece);
+		hf_index_pieces_add(pieces, known->key, offset);
 	}
 	return pieces;
 }

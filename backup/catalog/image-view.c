@@ -2,6 +2,8 @@
 
 #include "backup/catalog/image-view.h"
 #include "backup/catalog/image-line.h"
+#include "backup/catalog/index-parity.h"
+#include "backup/catalog/index-pieces.h"
 #include "backup/catalog/lines.h"
 #include "backup/stage/sink.h"
 #include "common/error.h"
@@ -28,7 +30,7 @@ struct HfImageView {
 	guint next_image;
 	char *last_key;
 	uint64_t lines;
-	bool has_end, is_at_end, was_damaged;
+	bool has_end, is_at_end, was_damaged, was_rebuilt;
 	char *damage;
 };
 
@@ -79,87 +81,16 @@ first_part(const HfArchive *archive)
 
 /* ---- pieces ---- */
 
-static void
-piece_free(gpointer data)
-{
-	g_free(((HfIndexPiece *)data)->key);
-	g_free(data);
-}
-
-static void
-add_piece(GPtrArray *pieces, const char *key, uint64_t offset)
-{
-	HfIndexPiece *piece = g_new(HfIndexPiece, 1);
-
-	*piece = (HfIndexPiece){g_strdup(key), offset};
-	g_ptr_array_add(pieces, piece);
-}
-
-static bool
-take_piece_line(void *context, const char *line, size_t len, GError **error)
-{
-	HfImageView *view = context;
-	HfIndexPiece piece;
-
-	if (!hf_image_line_read_piece(view->line_reader, line, len, &piece, error))
-		return false;
-	add_piece(view->pieces, piece.key, piece.offset);
-	g_free(piece.key);
-	return true;
-}
-
-static bool
-are_in_order(const HfImageView *view)
-{
-	for (guint i = 0; i < view->pieces->len; i++) {
-		const HfIndexPiece *piece = g_ptr_array_index(view->pieces, i);
-		const HfIndexPiece *before = i > 0 ? g_ptr_array_index(view->pieces, i - 1) : NULL;
-
-		if (piece->offset > view->index->packed_bytes ||
-		    (before && (before->offset >= piece->offset || strcmp(before->key, piece->key) >= 0)))
-			return false;
-	}
-	return true;
-}
-
-/* Whatever precedes the first piece, the head line, is read with it. */
-static bool
-load_pieces(HfImageView *view, GError **error)
-{
-	const HfImagesRecord *record = view->manifest->images;
-	g_autoptr(HfStage) lines = NULL;
-
-	view->pieces = g_ptr_array_new_with_free_func(piece_free);
-	for (guint i = 0; i < record->pieces->len; i++) {
-		const HfIndexPiece *piece = g_ptr_array_index(record->pieces, i);
-
-		add_piece(view->pieces, piece->key, piece->offset);
-	}
-	if (record->top) {
-		lines = hf_lines_new(HF_IMAGE_LINE_BYTES_MAX, take_piece_line, view);
-		if (!hf_archive_read(view->store, record->top, lines, error) ||
-		    !hf_stage_finish(lines, error))
-			return false;
-	}
-	if (!are_in_order(view))
-		return hf_error_set(error, HF_ERROR_CORRUPT, "its pieces are out of order");
-	if (view->pieces->len == 0)
-		add_piece(view->pieces, "", 0);
-	((HfIndexPiece *)g_ptr_array_index(view->pieces, 0))->offset = 0;
-	return true;
-}
-
 static const char *
 piece_key(const HfImageView *view, guint i)
 {
-	return i < view->pieces->len ? ((HfIndexPiece *)g_ptr_array_index(view->pieces, i))->key : NULL;
+	return hf_index_piece_key(view->pieces, i);
 }
 
 static uint64_t
 piece_offset(const HfImageView *view, guint i)
 {
-	return i < view->pieces->len ? ((HfIndexPiece *)g_ptr_array_index(view->pieces, i))->offset
-				     : view->index->packed_bytes;
+	return hf_index_piece_offset(view->index, view->pieces, i);
 }
 
 /* Keys of a piece lie from its own first one up to, but without, the next one's. */
@@ -310,6 +241,37 @@ unpack_piece(HfImageView *view, guint piece, GError **error)
 
 /* ---- damage ---- */
 
+/* The piece from the index's parity, in place of the chunk; the rest of which is read again. */
+static bool
+rebuild_piece(HfImageView *view, guint piece, const GError *trouble)
+{
+	GBytes *bytes = hf_index_parity_rebuild(view->store, view->manifest->images, view->pieces, piece);
+	bool had_end = view->has_end;
+
+	if (!bytes)
+		return false;
+	g_clear_pointer(&view->chunk, g_bytes_unref);
+	view->chunk = bytes;
+	view->chunk_offset = piece_offset(view, piece);
+	g_ptr_array_set_size(view->images, 0);
+	view->has_end = false;
+	if (!unpack_piece(view, piece, NULL)) {
+		view->has_end = had_end;
+		return false;
+	}
+	g_warning("index \"%s\" of set \"%s\", from \"%s\" on: %s; it was rebuilt from its parity, and no "
+		  "image is lost",
+		  first_part(view->index)->key, view->manifest->id, piece_key(view, piece), trouble->message);
+	view->was_rebuilt = true;
+	return true;
+}
+
+bool
+hf_image_view_was_rebuilt(const HfImageView *view)
+{
+	return view->was_rebuilt;
+}
+
 static void
 tell_damage(HfImageView *view, const char **damage_out, const char *where, const GError *error)
 {
@@ -350,7 +312,7 @@ check_end(HfImageView *view, const char **damage_out)
 	g_autoptr(GError) trouble = NULL;
 
 	view->is_at_end = true;
-	if (view->was_damaged || *view->prefix)
+	if (view->was_damaged || view->was_rebuilt || *view->prefix)
 		return;
 	if (!view->has_end) {
 		hf_error_set(&trouble, HF_ERROR_CORRUPT, "it was cut");
@@ -384,9 +346,10 @@ next_piece(HfImageView *view, const char **damage_out, GError **error)
 		check_end(view, damage_out);
 		return true;
 	}
-	if (!load_chunk(view, piece, &trouble) || !unpack_piece(view, piece, &trouble))
-		return pass_over(view, piece, damage_out, trouble, error);
-	return true;
+	if (load_chunk(view, piece, &trouble) && unpack_piece(view, piece, &trouble))
+		return true;
+	return (is_damage(trouble) && rebuild_piece(view, piece, trouble)) ||
+	       pass_over(view, piece, damage_out, trouble, error);
 }
 
 static bool
@@ -394,7 +357,9 @@ begin(HfImageView *view, const char **damage_out, GError **error)
 {
 	g_autoptr(GError) trouble = NULL;
 
-	if (view->pieces || load_pieces(view, &trouble))
+	if (!view->pieces)
+		view->pieces = hf_index_pieces_load(view->store, view->manifest->images, &trouble);
+	if (view->pieces)
 		return true;
 	if (!is_damage(trouble)) {
 		g_propagate_error(error, g_steal_pointer(&trouble));
@@ -402,8 +367,8 @@ begin(HfImageView *view, const char **damage_out, GError **error)
 	}
 	/* Without the list of pieces, the index is one. */
 	tell_damage(view, damage_out, "", trouble);
-	g_ptr_array_set_size(view->pieces, 0);
-	add_piece(view->pieces, "", 0);
+	view->pieces = hf_index_pieces_new();
+	hf_index_pieces_add(view->pieces, "", 0);
 	return true;
 }
 

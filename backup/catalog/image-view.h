@@ -21,5 +21,12 @@ HfImageView *hf_image_view_new(HfStore *store, const HfManifest *manifest, const
  */
 bool hf_image_view_next(HfImageView *view, const HfImage **image_out, const char **damage_out,
 			GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * Whether a piece was damaged, and read by way of the index's parity (index-parity.h): then no image was lost, and a
+ * warning was logged, but another damage might not be mended.
+ */
+bool hf_image_view_was_rebuilt(const HfImageView *view);
+
 void hf_image_view_free(HfImageView *view);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfImageView, hf_image_view_free)

@@ -101,6 +101,7 @@ hf_images_record_free(HfImagesRecord *record)
 	hf_archive_free(record->index);
 	g_ptr_array_unref(record->pieces);
 	hf_archive_free(record->top);
+	hf_archive_free(record->parity);
 	hf_archive_free(record->dead);
 	g_ptr_array_unref(record->troubles);
 	hf_references_record_free(record->references);
@@ -114,6 +115,8 @@ hf_images_record_stored_bytes(const HfImagesRecord *record, const char *id)
 
 	if (record->top)
 		bytes += record->top->packed_bytes;
+	if (record->parity)
+		bytes += record->parity->packed_bytes;
 	if (record->dead)
 		bytes += record->dead->packed_bytes;
 	if (record->references && record->references->list)
@@ -221,6 +224,8 @@ hf_images_record_to_json(const HfImagesRecord *record)
 	hf_json_add(object, "pieces", pieces_to_json(record->pieces));
 	if (record->top)
 		hf_json_add(object, "top", hf_archive_to_json(record->top));
+	if (record->parity)
+		hf_json_add(object, "parity", hf_archive_to_json(record->parity));
 	if (record->dead)
 		hf_json_add(object, "dead", hf_archive_to_json(record->dead));
 	if (record->references)
@@ -345,6 +350,7 @@ hf_images_record_parse(HfJson *object, const char *id, HfImagesRecord *record, G
 {
 	const HfNaming index = {id, HF_IMAGES_PREFIX, HF_EXT_INDEX};
 	const HfNaming top = {id, HF_IMAGES_PREFIX, HF_EXT_TOP};
+	const HfNaming parity = {id, HF_IMAGES_PREFIX, HF_EXT_PARITY};
 	const HfNaming dead = {id, HF_IMAGES_PREFIX, HF_EXT_DEAD};
 	const char *base;
 
@@ -363,6 +369,7 @@ hf_images_record_parse(HfJson *object, const char *id, HfImagesRecord *record, G
 	       parse_array(object, "pieces", parse_piece, record, error) &&
 	       hf_archive_get_json(object, "index", &index, &record->index, error) &&
 	       find_archive(object, "top", &top, &record->top, error) &&
+	       find_archive(object, "parity", &parity, &record->parity, error) &&
 	       find_archive(object, "dead", &dead, &record->dead, error) &&
 	       find_references(object, id, record, error);
 }

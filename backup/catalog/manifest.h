@@ -84,7 +84,8 @@ typedef struct {
 	GPtrArray
 		*pieces; /* of HfIndexPiece, in order; empty where the index has too many: then top is set */
 	HfArchive *top;  /* NULL, or the pieces as an object of their own */
-	HfArchive *dead; /* NULL, or the list of paths to remove after the archives were extracted */
+	HfArchive *parity; /* of the index (index-parity.h); NULL in sets of versions before it */
+	HfArchive *dead;   /* NULL, or the list of paths to remove after the archives were extracted */
 	uint64_t dead_paths;
 	uint64_t objects, bytes; /* of the whole view, without those that could not be read */
 	uint64_t added, changed, deleted, unchanged, troubled;

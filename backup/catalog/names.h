@@ -14,6 +14,7 @@
 #define HF_EXT_INDEX ".index.jsonl"
 #define HF_EXT_TARBALL ".tar"
 #define HF_EXT_TOP ".index.top.jsonl"
+#define HF_EXT_PARITY ".index.parity"
 #define HF_EXT_DEAD ".dead"
 #define HF_EXT_REFERENCES ".references.jsonl"
 

@@ -2,6 +2,7 @@
 
 #include "backup/job/images-out.h"
 #include "backup/catalog/image-line.h"
+#include "backup/catalog/index-parity.h"
 #include "backup/catalog/names.h"
 #include "backup/job/images-tarball.h"
 #include "backup/source/known.h"
@@ -29,6 +30,7 @@ struct HfOutItem {
 
 struct HfImagesOut {
 	HfSetWriter *writer;
+	HfStore *store;
 	const HfBackupImages *options;
 	HfImagesRecord *record;
 	unsigned own_number;
@@ -43,14 +45,20 @@ struct HfImagesOut {
 /* ---- the chains ---- */
 
 static HfStage *
+open_packed(HfImagesOut *out, const char *extension, HfCompressionKind kind, HfArchive **record,
+	    GError **error)
+{
+	const HfArchiveOptions options = {
+		.extension = extension, .compression = {.kind = kind}, .cuts_at_marks = true};
+
+	*record = hf_archive_new(kind);
+	return hf_set_writer_archive(out->writer, HF_IMAGES_PREFIX, &options, *record, error);
+}
+
+static HfStage *
 open_chain(HfImagesOut *out, const char *extension, HfArchive **record, GError **error)
 {
-	const HfArchiveOptions options = {.extension = extension,
-					  .compression = {.kind = out->options->compression.kind},
-					  .cuts_at_marks = true};
-
-	*record = hf_archive_new(options.compression.kind);
-	return hf_set_writer_archive(out->writer, HF_IMAGES_PREFIX, &options, *record, error);
+	return open_packed(out, extension, out->options->compression.kind, record, error);
 }
 
 static unsigned
@@ -67,11 +75,13 @@ next_number(const HfImagesRecord *record)
 }
 
 HfImagesOut *
-hf_images_out_new(HfSetWriter *writer, const HfBackupImages *options, HfImagesRecord *record, GError **error)
+hf_images_out_new(HfSetWriter *writer, HfStore *store, const HfBackupImages *options, HfImagesRecord *record,
+		  GError **error)
 {
 	g_autoptr(HfImagesOut) out = g_new0(HfImagesOut, 1);
 
 	out->writer = writer;
+	out->store = store;
 	out->options = options;
 	out->record = record;
 	out->own_number = next_number(record);
@@ -449,6 +459,16 @@ store_top(HfImagesOut *out, GPtrArray *pieces, GError **error)
 }
 
 static bool
+store_parity(HfImagesOut *out, const GPtrArray *pieces, GError **error)
+{
+	g_autoptr(HfStage)
+		chain = open_packed(out, HF_EXT_PARITY, HF_COMPRESSION_NONE, &out->record->parity, error);
+
+	return chain && hf_index_parity_write(out->store, out->record->index, pieces, chain, error) &&
+	       hf_stage_finish(chain, error);
+}
+
+static bool
 finish_index(HfImagesOut *out, GError **error)
 {
 	g_autoptr(GPtrArray) pieces = NULL;
@@ -456,6 +476,8 @@ finish_index(HfImagesOut *out, GError **error)
 	if (!hf_image_index_end(out->index, error) || !hf_stage_finish(out->index_chain, error))
 		return false;
 	pieces = hf_image_index_pieces(out->index, out->record->index);
+	if (!store_parity(out, pieces, error))
+		return false;
 	if (pieces->len > PIECES_IN_MANIFEST_MAX)
 		return store_top(out, pieces, error);
 	g_ptr_array_unref(out->record->pieces);
@@ -490,7 +512,7 @@ hf_images_out_finish(HfImagesOut *out, GError **error)
 	if (!finish_tarball(out, error) || !let_out(out, error))
 		return false;
 	g_assert(out->waiting.length == 0);
-	if (!finish_index(out, error) || (out->dead_chain && !hf_stage_finish(out->dead_chain, error)))
+	if ((out->dead_chain && !hf_stage_finish(out->dead_chain, error)) || !finish_index(out, error))
 		return false;
 	drop_dead_archives(out);
 	return true;

@@ -19,11 +19,11 @@ typedef struct HfImagesOut HfImagesOut;
 typedef struct HfOutItem HfOutItem;
 
 /*
- * Borrows all three.  record->archives holds the earlier archives that the index may refer to; the out adds the new
+ * Borrows all four; store is the writer's place, to read the index back from.  record->archives holds the earlier archives that the index may refer to; the out adds the new
  * one, counts what is live in each, and at finish drops those in which nothing is.
  */
-HfImagesOut *hf_images_out_new(HfSetWriter *writer, const HfBackupImages *options, HfImagesRecord *record,
-			       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+HfImagesOut *hf_images_out_new(HfSetWriter *writer, HfStore *store, const HfBackupImages *options,
+			       HfImagesRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The next key is as it was; dead are the paths of it that are to be removed, of HfDeadPaths. */
 bool hf_images_out_carry(HfImagesOut *out, const HfImage *image, unsigned dead,

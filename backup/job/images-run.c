@@ -111,7 +111,8 @@ open_run(Run *run, GError **error)
 	run->objects = hf_objects_new(&options, error);
 	if (!run->objects)
 		return false;
-	run->out = hf_images_out_new(run->given->writer, run->given->options, run->record, error);
+	run->out = hf_images_out_new(run->given->writer, run->given->store, run->given->options, run->record,
+				     error);
 	if (!run->out)
 		return false;
 	run->fetch = hf_fetch_new(options.source, NULL);

@@ -24,6 +24,7 @@ hf_verify_images_stored(HfStore *store, const HfImagesRecord *record, GError **e
 	}
 	return hf_verify_sizes(store, record->index, error) &&
 	       (!record->top || hf_verify_sizes(store, record->top, error)) &&
+	       (!record->parity || hf_verify_sizes(store, record->parity, error)) &&
 	       (!record->dead || hf_verify_sizes(store, record->dead, error)) &&
 	       (!record->references || !record->references->list ||
 		hf_verify_sizes(store, record->references->list, error));
@@ -62,14 +63,14 @@ note_damage(Reading *reading, GError *trouble, GError **error)
 }
 
 static bool
-read_archive(Reading *reading, const HfImageArchive *place, GError **error)
+read_archive(Reading *reading, const HfArchive *archive, const char *set_id, GError **error)
 {
 	g_autoptr(HfStage) chain = hf_meter_new(hf_sink_null_new(), reading->bytes);
 	g_autoptr(GError) trouble = NULL;
 
-	if (hf_archive_read(reading->store, place->archive, chain, &trouble))
+	if (hf_archive_read(reading->store, archive, chain, &trouble))
 		return hf_stage_finish(chain, error);
-	g_prefix_error(&trouble, "archive of set \"%s\": ", place->set_id);
+	g_prefix_error(&trouble, "archive of set \"%s\": ", set_id);
 	return note_damage(reading, trouble, error);
 }
 
@@ -134,6 +135,9 @@ read_images(Reading *reading, GError **error)
 	} while (image || damage);
 	if (!read_batch(reading, error))
 		return false;
+	if (hf_image_view_was_rebuilt(view))
+		note(reading, "the index of the images was changed; its parity has what it held, and no "
+			      "image is lost");
 	if (damages == reading->damages &&
 	    (reading->objects != record->objects || reading->troubled != record->troubled))
 		note(reading, "the index counts other images than the manifest");
@@ -181,10 +185,15 @@ read_all(Reading *reading, GError **error)
 {
 	const HfImagesRecord *record = reading->manifest->images;
 
-	for (guint i = 0; i < record->archives->len; i++)
-		if (!read_archive(reading, g_ptr_array_index(record->archives, i), error))
+	for (guint i = 0; i < record->archives->len; i++) {
+		const HfImageArchive *place = g_ptr_array_index(record->archives, i);
+
+		if (!read_archive(reading, place->archive, place->set_id, error))
 			return false;
-	return read_images(reading, error) && (!record->dead || read_dead(reading, error)) &&
+	}
+	return read_images(reading, error) &&
+	       (!record->parity || read_archive(reading, record->parity, reading->manifest->id, error)) &&
+	       (!record->dead || read_dead(reading, error)) &&
 	       (!record->references || read_references(reading, error));
 }
 

@@ -287,27 +287,71 @@ def _():
         assert level_1.code == 1 and "was cut" in level_1.json["error"] and first in level_1.json["error"], level_1
 
 
-@case("/images/damage/a-turned-bit-in-the-index-costs-one-piece-of-it")
+NUMBERED = {f"{i:05}.txt": str(i).encode() for i in range(2000)}
+
+
+def index_of(world, set_id):
+    return world.store_path(f"images_backup_{set_id}\\.index\\.jsonl\\.gz")
+
+
+@case("/images/damage/a-turned-bit-in-the-index-costs-no-image")
 def _():
-    files = {f"{i:05}.txt": str(i).encode() for i in range(2000)}
-    with Images(files) as world:
+    with Images(NUMBERED) as world:
         first = world.backup()
-        index = world.store_path(f"images_backup_{first}\\.index\\.jsonl\\.gz")
+        index = index_of(world, first)
         turn_bit(index, os.path.getsize(index) // 2)
         done = world.restore(first, "--to", world.place("out"))
-        assert done.code == 1 and done.json["failed"] == 1, done
-        said = re.search(r'images from "(\d+).txt" to before "(\d+).txt"', done.json["troubles"][0])
-        assert said and os.path.basename(index) in done.json["troubles"][0] and first in done.json["troubles"][0], done
-        lost = set(files) - set(read_tree(world.place("out")))
-        assert lost == {f"{i:05}.txt" for i in range(int(said[1]), int(said[2]))} and len(lost) < 1200, len(lost)
+        assert done.code == 0 and done.json["failed"] == 0 and "rebuilt from its parity" in done.err, done
+        assert os.path.basename(index) in done.err and first in done.err, done
+        assert read_tree(world.place("out")) == NUMBERED
+        verified = world.run("--json", "verify", first)
+        assert verified.code == 1 and "the index of the images was changed" in verified.json["error"], verified
+        assert os.path.basename(index) in verified.err, verified
+        for key in ("00000.txt", "00999.txt", "01999.txt"):
+            assert world.run("cat", first, key).out == NUMBERED[key].decode(), key
+        shown = world.run("show", first, "--objects")
+        assert shown.code == 0 and len(shown.out.splitlines()) == len(NUMBERED), shown
+
+
+@case("/images/damage/two-turned-bits-in-the-index-cost-two-pieces-of-it")
+def _():
+    with Images(NUMBERED) as world:
+        first = world.backup()
+        index = index_of(world, first)
+        for share in (0.3, 0.8):
+            turn_bit(index, int(os.path.getsize(index) * share))
+        done = world.restore(first, "--to", world.place("out"))
+        assert done.code == 1 and done.json["failed"] == 2, done
+        lost = set(NUMBERED) - set(read_tree(world.place("out")))
+        named = set()
+        for trouble in done.json["troubles"]:
+            said = re.search(r'images from "(\d+).txt" (?:to before "(\d+).txt"|on)', trouble)
+            assert said and os.path.basename(index) in trouble and first in trouble, done
+            named |= {f"{i:05}.txt" for i in range(int(said[1]), int(said[2] or len(NUMBERED)))}
+        assert lost == named and len(lost) < 1700, (len(lost), len(named))
         verified = world.run("--json", "verify", first)
         assert verified.code == 1 and os.path.basename(index) in verified.json["error"], verified
         shown = world.run("show", first, "--objects")
-        assert shown.code == 1 and len(shown.out.splitlines()) == len(files) - len(lost), shown
+        assert shown.code == 1 and len(shown.out.splitlines()) == len(NUMBERED) - len(lost), shown
         # Stock tools need no index.
         stock = subprocess.run(["dash", world.store_path(f"backup_{first}\\.RESTORE\\.txt")], check=False, capture_output=True,
                                env=dict(world.env, RESTORE_IMAGES=world.place("stock")), cwd=world.folder)
-        assert stock.returncode == 0 and read_tree(world.place("stock")) == files, stock.stderr
+        assert stock.returncode == 0 and read_tree(world.place("stock")) == NUMBERED, stock.stderr
+
+
+@case("/images/damage/a-bit-of-the-parity-is-seen-by-verify-alone")
+def _():
+    with Images(NUMBERED) as world:
+        first = world.backup()
+        parity = world.store_path(f"images_backup_{first}\\.index\\.parity")
+        turn_bit(parity, os.path.getsize(parity) // 2)
+        assert world.restore(first, "--to", world.place("out")).code == 0
+        verified = world.run("--json", "verify", first)
+        assert verified.code == 1 and os.path.basename(parity) in verified.json["error"], verified
+        index = index_of(world, first)
+        turn_bit(index, os.path.getsize(index) // 2)
+        done = world.restore(first, "--to", world.place("out2"))
+        assert done.code == 1 and done.json["failed"] == 1, done
 
 
 # ---- one image, lists, differences

@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+/* Tarball, index, its parity, RESTORE.txt, manifest. */
+#define FILES_OF_A_SET 5
+
 typedef struct {
 	Fixture *fixture;
 	HfStore *source;
@@ -125,8 +128,8 @@ test_archive_stays_while_a_set_refers_to_it(void)
 	prune(world);
 	g_assert_false(exists(world, first->id, HF_IMAGES_PREFIX, ".tar.gz"));
 	assert_readable(world, full, "a");
-	/* Tarball, index, RESTORE.txt, manifest of the one that is left; no claims. */
-	g_assert_cmpuint(fixture_files(world->fixture), ==, 4);
+	/* Those of the one that is left; no claims. */
+	g_assert_cmpuint(fixture_files(world->fixture), ==, FILES_OF_A_SET);
 }
 
 static void
@@ -170,7 +173,7 @@ test_a_killed_run_is_swept_after_two_days(void)
 	g_assert_cmpuint(old->last->len, ==, 1);
 	g_assert_cmpuint(old->bytes, ==, 3);
 	g_assert_true(hf_sweep_run(world->fixture->store, old, NULL));
-	g_assert_cmpuint(fixture_files(world->fixture), ==, 4);
+	g_assert_cmpuint(fixture_files(world->fixture), ==, FILES_OF_A_SET);
 }
 
 /* Without a claim nothing says that it is ours. */
@@ -269,7 +272,7 @@ test_an_interrupted_delete_goes_on(void)
 		g_ptr_array_set_size(sweep->last, 0);
 		g_assert_true(hf_sweep_run(world->fixture->store, sweep, NULL));
 		prune(world);
-		g_assert_cmpuint(fixture_files(world->fixture), ==, 4);
+		g_assert_cmpuint(fixture_files(world->fixture), ==, FILES_OF_A_SET);
 		assert_readable(world, second, "a");
 	}
 }

@@ -42,14 +42,10 @@ test_published_vectors(void)
 static void
 test_long_streams(void)
 {
-	static const char
-		*const
-			hexes
-				[] =
-					{
-						"cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc711"
-						"2cd0", /* 1,000,000: FIPS 180-4 */
-					};
+	static const char *const hexes[] = {
+		"cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc711"
+		"2cd0", /* 1,000,000: FIPS 180-4 */
+	};
 	g_autofree char *text = g_strnfill(10000019, 'a');
 	const struct {
 		size_t len, piece;
