@@ -1,10 +1,9 @@
 #include "config.h"
 
 #include "backup/job/images-out.h"
-#include "backup/catalog/image-line.h"
-#include "backup/catalog/index-parity.h"
 #include "backup/catalog/names.h"
 #include "backup/job/images-tarball.h"
+#include "backup/job/images-view-out.h"
 #include "backup/source/known.h"
 #include "backup/source/tarball.h"
 #include "common/error.h"
@@ -13,9 +12,6 @@
 
 /* Keys that wait: some 4 MiB with lines of usual length. */
 #define WAITING_MAX 4096
-
-/* So many pieces stand in the manifest, some 16 KiB: an index of 100,000 objects has fewer.  More get an object. */
-#define PIECES_IN_MANIFEST_MAX 256
 
 struct HfOutItem {
 	GList link;
@@ -30,36 +26,14 @@ struct HfOutItem {
 
 struct HfImagesOut {
 	HfSetWriter *writer;
-	HfStore *store;
 	const HfBackupImages *options;
 	HfImagesRecord *record;
 	unsigned own_number;
 	HfImagesTarball *tarball; /* NULL until there is something to store */
-	HfStage *index_chain;
-	HfImageIndexWriter *index;
-	HfStage *dead_chain; /* NULL until there is a dead path */
-	GQueue waiting;      /* of HfOutItem, in order of key */
+	HfImagesViewOut *view;
+	GQueue waiting; /* of HfOutItem, in order of key */
 	HfKnown *known;
 };
-
-/* ---- the chains ---- */
-
-static HfStage *
-open_packed(HfImagesOut *out, const char *extension, HfCompressionKind kind, HfArchive **record,
-	    GError **error)
-{
-	const HfArchiveOptions options = {
-		.extension = extension, .compression = {.kind = kind}, .cuts_at_marks = true};
-
-	*record = hf_archive_new(kind);
-	return hf_set_writer_archive(out->writer, HF_IMAGES_PREFIX, &options, *record, error);
-}
-
-static HfStage *
-open_chain(HfImagesOut *out, const char *extension, HfArchive **record, GError **error)
-{
-	return open_packed(out, extension, out->options->compression.kind, record, error);
-}
 
 static unsigned
 next_number(const HfImagesRecord *record)
@@ -81,17 +55,13 @@ hf_images_out_new(HfSetWriter *writer, HfStore *store, const HfBackupImages *opt
 	g_autoptr(HfImagesOut) out = g_new0(HfImagesOut, 1);
 
 	out->writer = writer;
-	out->store = store;
 	out->options = options;
 	out->record = record;
 	out->own_number = next_number(record);
 	out->known = hf_known_new();
 	g_queue_init(&out->waiting);
-	out->index_chain = open_chain(out, HF_EXT_INDEX, &record->index, error);
-	if (!out->index_chain)
-		return NULL;
-	out->index = hf_image_index_writer_new(out->index_chain, hf_set_writer_id(writer));
-	return g_steal_pointer(&out);
+	out->view = hf_images_view_out_new(writer, store, options->compression.kind, record, error);
+	return out->view ? g_steal_pointer(&out) : NULL;
 }
 
 static void
@@ -111,55 +81,14 @@ hf_images_out_free(HfImagesOut *out)
 	if (!out)
 		return;
 	hf_images_tarball_free(out->tarball);
-	hf_image_index_writer_free(out->index);
-	hf_stage_free(out->index_chain);
-	hf_stage_free(out->dead_chain);
+	hf_images_view_out_free(out->view);
 	for (GList *link; (link = g_queue_pop_head_link(&out->waiting));)
 		item_free(link->data);
 	hf_known_free(out->known);
 	g_free(out);
 }
 
-static bool
-write_dead(HfImagesOut *out, const char *key, unsigned paths, GError **error)
-{
-	const HfDead dead = {key, paths};
-
-	if (paths == 0)
-		return true;
-	if (!out->dead_chain)
-		out->dead_chain = open_chain(out, HF_EXT_DEAD, &out->record->dead, error);
-	if (!out->dead_chain || !hf_dead_write(out->dead_chain, &dead, error))
-		return false;
-	out->record->dead_paths += paths == (HF_DEAD_PLAIN | HF_DEAD_ESCAPED) ? 2 : 1;
-	return true;
-}
-
 /* ---- leaving ---- */
-
-static void
-count_live(HfImagesRecord *record, const HfImage *image)
-{
-	HfImageArchive *archive = hf_images_record_archive(record, image->archive);
-
-	archive->live_objects++;
-	archive->live_bytes += image->packed_bytes;
-	if (image->named_in != image->archive)
-		hf_images_record_archive(record, image->named_in)->live_objects++;
-}
-
-static bool
-write_image(HfImagesOut *out, const HfImage *image, GError **error)
-{
-	if (image->trouble) {
-		hf_images_record_add_trouble(out->record, image->key, image->trouble);
-	} else {
-		out->record->objects++;
-		out->record->bytes += image->bytes;
-		count_live(out->record, image);
-	}
-	return hf_image_index_add(out->index, image, error);
-}
 
 static void
 take_place(HfImage *image, const HfPlace *place, unsigned own_number)
@@ -184,8 +113,8 @@ let_out(HfImagesOut *out, GError **error)
 			return true;
 		if (item->place)
 			take_place(item->image, item->place, out->own_number);
-		if ((item->image && !write_image(out, item->image, error)) ||
-		    !write_dead(out, item->key, item->dead, error))
+		if ((item->image && !hf_images_view_out_write(out->view, item->image, error)) ||
+		    !hf_images_view_out_bury(out->view, item->key, item->dead, error))
 			return false;
 		g_queue_unlink(&out->waiting, &item->link);
 		item_free(item);
@@ -251,7 +180,8 @@ hf_images_out_carry(HfImagesOut *out, const HfImage *image, unsigned dead, GErro
 
 	remember_carried(out, image);
 	if (out->waiting.length == 0)
-		return write_image(out, image, error) && write_dead(out, image->key, dead, error);
+		return hf_images_view_out_write(out->view, image, error) &&
+		       hf_images_view_out_bury(out->view, image->key, dead, error);
 	item = queue(out, image->key, NULL, dead);
 	item->image = hf_image_copy(image);
 	item->is_settled = true;
@@ -262,7 +192,7 @@ bool
 hf_images_out_bury(HfImagesOut *out, const char *key, unsigned dead, GError **error)
 {
 	if (out->waiting.length == 0)
-		return write_dead(out, key, dead, error);
+		return hf_images_view_out_bury(out->view, key, dead, error);
 	queue(out, key, NULL, dead)->is_settled = true;
 	return true;
 }
@@ -445,46 +375,6 @@ finish_tarball(HfImagesOut *out, GError **error)
 	return !out->tarball || hf_images_tarball_finish(out->tarball, out->record->source, error);
 }
 
-static bool
-store_top(HfImagesOut *out, GPtrArray *pieces, GError **error)
-{
-	g_autoptr(HfStage) chain = open_chain(out, HF_EXT_TOP, &out->record->top, error);
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	if (!chain)
-		return false;
-	for (guint i = 0; i < pieces->len; i++)
-		hf_image_line_write_piece(text, g_ptr_array_index(pieces, i));
-	return hf_stage_write(chain, text->str, text->len, error) && hf_stage_finish(chain, error);
-}
-
-static bool
-store_parity(HfImagesOut *out, const GPtrArray *pieces, GError **error)
-{
-	g_autoptr(HfStage)
-		chain = open_packed(out, HF_EXT_PARITY, HF_COMPRESSION_NONE, &out->record->parity, error);
-
-	return chain && hf_index_parity_write(out->store, out->record->index, pieces, chain, error) &&
-	       hf_stage_finish(chain, error);
-}
-
-static bool
-finish_index(HfImagesOut *out, GError **error)
-{
-	g_autoptr(GPtrArray) pieces = NULL;
-
-	if (!hf_image_index_end(out->index, error) || !hf_stage_finish(out->index_chain, error))
-		return false;
-	pieces = hf_image_index_pieces(out->index, out->record->index);
-	if (!store_parity(out, pieces, error))
-		return false;
-	if (pieces->len > PIECES_IN_MANIFEST_MAX)
-		return store_top(out, pieces, error);
-	g_ptr_array_unref(out->record->pieces);
-	out->record->pieces = g_steal_pointer(&pieces);
-	return true;
-}
-
 /*
  * Nothing of the view lies in them, and no hard link of a newer one leads to them or further back: the set can do
  * without.  The own one stays, since the set stored it.
@@ -512,7 +402,7 @@ hf_images_out_finish(HfImagesOut *out, GError **error)
 	if (!finish_tarball(out, error) || !let_out(out, error))
 		return false;
 	g_assert(out->waiting.length == 0);
-	if ((out->dead_chain && !hf_stage_finish(out->dead_chain, error)) || !finish_index(out, error))
+	if (!hf_images_view_out_finish(out->view, error))
 		return false;
 	drop_dead_archives(out);
 	return true;

@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include "backup/catalog/dead-paths.h"
 #include "backup/catalog/image-index.h"
 #include "backup/job/backup-images.h"
 #include "backup/store/fetch.h"
