@@ -3,7 +3,8 @@
  * output.
  *
  * The magic number of each frame is read here: a libzstd that was built with the formats before 1.0 would take them, too,
- * and only where the number comes in one piece.
+ * and only where the number comes in one piece.  So is the byte behind it, which says whether the frame wants a
+ * dictionary: libzstd 1.5.4 refuses such a frame where it comes in one piece, and unpacks it to rubbish where it does not.
  */
 #include "config.h"
 
@@ -17,6 +18,9 @@
 enum {
 	WINDOW_LOG_MAX = 27,
 	MAGIC_BYTES = 4,
+	FRAME_MAGIC_0 = 0x28,
+	START_BYTES = MAGIC_BYTES + 1, /* the shortest frame has 6, what is to be skipped 8 */
+	DICTIONARY_ID_FLAG = 0x03,     /* RFC 8878 section 3.1.1.1.1.6 */
 };
 
 typedef struct {
@@ -25,8 +29,8 @@ typedef struct {
 	uint8_t *out;
 	size_t out_bytes;
 	uint64_t offset; /* of the next packed byte */
-	uint8_t magic[MAGIC_BYTES];
-	size_t magic_bytes; /* that came of this frame's; 0 is between two frames */
+	uint8_t start[START_BYTES];
+	size_t start_bytes; /* that came of this frame's; 0 is between two frames */
 } Unzstd;
 
 static bool
@@ -57,7 +61,7 @@ take_frame(Unzstd *unzstd, const uint8_t **at, const uint8_t *end, GError **erro
 	} while (left > 0 && (in.pos < in.size || out.pos == out.size));
 	*at += in.pos;
 	if (left == 0)
-		unzstd->magic_bytes = 0;
+		unzstd->start_bytes = 0;
 	return true;
 }
 
@@ -65,27 +69,39 @@ take_frame(Unzstd *unzstd, const uint8_t **at, const uint8_t *end, GError **erro
 static bool
 is_magic(const uint8_t *magic)
 {
-	static const uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd};
+	static const uint8_t frame[] = {FRAME_MAGIC_0, 0xb5, 0x2f, 0xfd};
 	static const uint8_t skippable[] = {0x50, 0x2a, 0x4d, 0x18};
 
 	return memcmp(magic, frame, MAGIC_BYTES) == 0 ||
 	       ((magic[0] & 0xf0) == skippable[0] && memcmp(magic + 1, skippable + 1, MAGIC_BYTES - 1) == 0);
 }
 
+/* The magic number, and in a frame the descriptor behind it. */
 static bool
-take_magic_byte(Unzstd *unzstd, uint8_t byte, GError **error)
+check_start(const Unzstd *unzstd, GError **error)
 {
-	const uint8_t *at = unzstd->magic;
+	const uint8_t *start = unzstd->start;
 
-	unzstd->magic[unzstd->magic_bytes++] = byte;
-	if (unzstd->magic_bytes < MAGIC_BYTES)
-		return true;
-	if (!is_magic(unzstd->magic))
+	if (unzstd->start_bytes == MAGIC_BYTES && !is_magic(start))
 		return corrupt(unzstd,
 			       unzstd->offset > 0 ? "what follows the last frame is no zstd frame"
 						  : "this is no zstd file",
 			       error);
-	return take_frame(unzstd, &at, at + MAGIC_BYTES, error);
+	if (unzstd->start_bytes == START_BYTES && start[0] == FRAME_MAGIC_0 &&
+	    (start[MAGIC_BYTES] & DICTIONARY_ID_FLAG) != 0)
+		return corrupt(unzstd, "the frame wants a dictionary, and there is none", error);
+	return true;
+}
+
+static bool
+take_start_byte(Unzstd *unzstd, uint8_t byte, GError **error)
+{
+	const uint8_t *at = unzstd->start;
+
+	unzstd->start[unzstd->start_bytes++] = byte;
+	if (!check_start(unzstd, error))
+		return false;
+	return unzstd->start_bytes < START_BYTES || take_frame(unzstd, &at, at + START_BYTES, error);
 }
 
 static bool
@@ -96,7 +112,7 @@ unzstd_write(HfStage *self, const void *buf, size_t len, GError **error)
 	const uint8_t *end = at + len;
 
 	while (at < end)
-		if (unzstd->magic_bytes < MAGIC_BYTES ? !take_magic_byte(unzstd, *at++, error)
+		if (unzstd->start_bytes < START_BYTES ? !take_start_byte(unzstd, *at++, error)
 						      : !take_frame(unzstd, &at, end, error))
 			return false;
 	return true;
@@ -107,7 +123,7 @@ unzstd_finish(HfStage *self, GError **error)
 {
 	Unzstd *unzstd = (Unzstd *)self;
 
-	if (unzstd->magic_bytes > 0)
+	if (unzstd->start_bytes > 0)
 		return corrupt(unzstd, "the stream ends inside a frame: it was cut", error);
 	return unzstd->offset > 0 || corrupt(unzstd, "the stream is empty: it was cut", error);
 }
