@@ -9,6 +9,14 @@
 #include "common/clock.h"
 #include "common/error.h"
 
+static struct {
+	gboolean full;
+} backup_images_given;
+
+static struct {
+	gboolean full_images;
+} backup_full_given;
+
 /* What the commands below share; each opens what it needs. */
 typedef struct {
 	HfPgTarget *target;
@@ -133,8 +141,8 @@ run_full(Job *job, GError **error)
 	return hf_backup_full(job->store, &job->full, error);
 }
 
-bool
-hf_command_backup_database(HfCli *cli, char **arguments, GError **error)
+static bool
+run_backup_database(HfCli *cli, char **arguments, GError **error)
 {
 	g_auto(Job) job = {0};
 
@@ -145,13 +153,13 @@ hf_command_backup_database(HfCli *cli, char **arguments, GError **error)
 	return run_job(cli, &job, &job.database_progress, run_database, error);
 }
 
-bool
-hf_command_backup_images(HfCli *cli, char **arguments, GError **error)
+static bool
+run_backup_images(HfCli *cli, char **arguments, GError **error)
 {
 	g_auto(Job) job = {0};
 
 	(void)arguments;
-	if (!open_images(&job, cli->settings, hf_command_options.backup_images.full, error) ||
+	if (!open_images(&job, cli->settings, backup_images_given.full, error) ||
 	    !open_store(&job, cli->settings, error))
 		return false;
 	g_message("backing up images of %s to %s", hf_store_location(job.source),
@@ -159,14 +167,14 @@ hf_command_backup_images(HfCli *cli, char **arguments, GError **error)
 	return run_job(cli, &job, &job.images_progress, run_images, error);
 }
 
-bool
-hf_command_backup_full(HfCli *cli, char **arguments, GError **error)
+static bool
+run_backup_full(HfCli *cli, char **arguments, GError **error)
 {
 	g_auto(Job) job = {0};
 
 	(void)arguments;
 	if (!open_database(&job, cli->settings, error) ||
-	    !open_images(&job, cli->settings, hf_command_options.backup_full.full_images, error) ||
+	    !open_images(&job, cli->settings, backup_full_given.full_images, error) ||
 	    !open_store(&job, cli->settings, error))
 		return false;
 	job.images_store = hf_store_open_settings(cli->settings, error);
@@ -179,3 +187,68 @@ hf_command_backup_full(HfCli *cli, char **arguments, GError **error)
 		  hf_store_location(job.source), hf_store_location(job.store));
 	return run_job(cli, &job, &job.database_progress, run_full, error);
 }
+
+const HfCommand hf_command_backup_database = {
+	"backup database",
+	"",
+	0,
+	0,
+	"back up the database of the settings",
+	"Dumps the database that DATABASE_URL or DB_* name, inside one snapshot, and stores the dump, the "
+	"roles, an index "
+	"of the tables, RESTORE.txt and, last, the manifest. Whatever fails before that leaves nothing "
+	"behind: a set "
+	"exists when its manifest does.\n\n"
+	"Ctrl-C cancels; nothing is stored then. The exit status is 3 where the set was stored but a part "
+	"of what was "
+	"asked for is missing.",
+	NULL,
+	false,
+	run_backup_database};
+
+static GOptionEntry backup_images_options[] = {{"full", 0, 0, G_OPTION_ARG_NONE, &backup_images_given.full,
+						"Store every image again, and refer to no earlier archive",
+						NULL},
+					       {0}};
+
+const HfCommand hf_command_backup_images = {
+	"backup images",
+	"",
+	0,
+	0,
+	"back up the images of the settings",
+	"Lists IMAGES_DIR, or AWS_BUCKET_NAME below IMAGES_PREFIX, and compares the listing with the last "
+	"set: only "
+	"what is new or changed is read and stored. The new set is a full view all the same, which refers "
+	"to "
+	"earlier archives for the rest. Where the backups lie in the same bucket or folder, they are left "
+	"out.\n\n"
+	"What cannot be read is named, and tried again by the next run; the set is stored without it, and "
+	"the "
+	"exit "
+	"status is 3.",
+	backup_images_options,
+	false,
+	run_backup_images};
+
+static GOptionEntry backup_full_options[] = {
+	{"full-images", 0, 0, G_OPTION_ARG_NONE, &backup_full_given.full_images,
+	 "Store every image again, and refer to no earlier archive", NULL},
+	{0}};
+
+const HfCommand hf_command_backup_full = {
+	"backup full",
+	"",
+	0,
+	0,
+	"back up the database and the images into one set",
+	"Takes the database's snapshot, then lists the images, and stores both at the same time: every "
+	"image "
+	"that a row "
+	"names is in the set, unless it was deleted meanwhile. Where the images fail, the database is kept "
+	"and "
+	"the exit "
+	"status is 3; where the database fails, nothing is stored.",
+	backup_full_options,
+	false,
+	run_backup_full};

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+static struct {
+	char *object;
+} given;
+
 typedef enum {
 	CAT_DATABASE,
 	CAT_GLOBALS,
@@ -116,7 +120,7 @@ copy_image(HfStore *store, const char *id, const char *key, GError **error)
 	g_autoptr(HfImage) image = NULL;
 
 	if (!manifest)
-		return hf_command_options.cat.object ? false : explain(key, error);
+		return given.object ? false : explain(key, error);
 	image = hf_image_index_find(store, manifest, key, error);
 	if (!image)
 		return false;
@@ -127,10 +131,10 @@ copy_image(HfStore *store, const char *id, const char *key, GError **error)
 	return false;
 }
 
-bool
-hf_command_cat(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
-	const char *key = hf_command_options.cat.object;
+	const char *key = given.object;
 	g_autoptr(HfStore) store = NULL;
 	g_autoptr(HfSet) set = NULL;
 	What what = CAT_DATABASE;
@@ -151,3 +155,27 @@ hf_command_cat(HfCli *cli, char **arguments, GError **error)
 				    set->trouble);
 	return copy(store, set, what, error);
 }
+
+static GOptionEntry options[] = {{"object", 0, 0, G_OPTION_ARG_STRING, &given.object,
+				  "The image of this key, also where it is spelled like one of the words",
+				  "KEY"},
+				 {0}};
+
+const HfCommand hf_command_cat = {
+	"cat",
+	"SET [WHAT]",
+	1,
+	2,
+	"write a part of a set, or one image, to standard output",
+	"WHAT is database (the dump as plain SQL, the default), globals (the roles as SQL), index (the "
+	"tables, or else "
+	"the images, JSON lines), manifest or restore.txt; anything else is the key of an image, which is "
+	"read by one "
+	"ranged request. Every digest is checked on the way: where the exit status is not 0, do not use "
+	"what was "
+	"written.\n\n"
+	"    holdfast cat latest | psql -X -v ON_ERROR_STOP=1 postgres://...\n\n"
+	"    holdfast cat latest avatars/42.jpg >42.jpg\n\n" HF_SET_HELP,
+	options,
+	true,
+	run};

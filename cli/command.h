@@ -39,7 +39,7 @@ typedef struct {
 } HfCommand;
 
 /* Of the whole table, in the order of the help.  *count_out may be NULL. */
-const HfCommand *hf_commands(size_t *count_out);
+const HfCommand *const *hf_commands(size_t *count_out);
 
 /*
  * The command whose name words begin with; *used_out says how many of them it took.  USAGE with what was probably meant.

@@ -59,8 +59,8 @@ say(const HfSettings *settings, HfSettingId id)
 	hf_help_print_wrapped(setting->help, 6);
 }
 
-bool
-hf_command_config(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
 	HfJson *rows = json_object_new_array();
 
@@ -74,3 +74,14 @@ hf_command_config(HfCli *cli, char **arguments, GError **error)
 	}
 	return true;
 }
+
+const HfCommand hf_command_config = {
+	"config",
+	"",
+	0,
+	0,
+	"print the settings and where they come from",
+	"Prints each setting with its value and where that was read. Secrets are never shown.",
+	NULL,
+	false,
+	run};

@@ -141,8 +141,8 @@ conclude(HfCli *cli, const Side *old, const Side *new, const Counts *counts)
 	hf_json_add_number(cli->reply, "unchanged", counts->unchanged);
 }
 
-bool
-hf_command_diff(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
 	g_auto(Side) old = {0};
 	g_auto(Side) new = {0};
@@ -159,3 +159,18 @@ hf_command_diff(HfCli *cli, char **arguments, GError **error)
 	conclude(cli, &old, &new, &counts);
 	return true;
 }
+
+const HfCommand hf_command_diff = {
+	"diff",
+	"SET SET",
+	2,
+	2,
+	"show which images differ between two sets",
+	"Prints a line for each image that the second set has and the first has not (+), that only the "
+	"first has (-), or "
+	"whose content or metadata differ (!), then the counts. With --json it is one JSON object a line, "
+	"and the counts "
+	"in the last.\n\n" HF_SET_HELP,
+	NULL,
+	false,
+	run};

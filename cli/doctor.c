@@ -77,8 +77,8 @@ check_state_dir(HfDoctor *doctor)
 				 folder);
 }
 
-bool
-hf_command_doctor(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
 	HfDoctor doctor = {.cli = cli, .checks = json_object_new_array()};
 
@@ -96,3 +96,18 @@ hf_command_doctor(HfCli *cli, char **arguments, GError **error)
 		cli->exit = doctor.has_wrong_settings ? HF_EXIT_USAGE : HF_EXIT_FAILED;
 	return true;
 }
+
+const HfCommand hf_command_doctor = {
+	"doctor",
+	"",
+	0,
+	0,
+	"check everything a backup needs",
+	"Checks settings, database login and rights, pg_dump, the store (a small object is written, read, "
+	"listed and "
+	"removed), free space and the last good set: a line each, with what to do about it. The exit status "
+	"is 1 where "
+	"a check failed.",
+	NULL,
+	false,
+	run};

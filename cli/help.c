@@ -48,12 +48,12 @@ hf_help_print(const GOptionEntry *global_options)
 	g_autoptr(HfGrid) grid = hf_grid_new("lll");
 	g_autofree char *text = NULL;
 	size_t count;
-	const HfCommand *commands = hf_commands(&count);
+	const HfCommand *const *commands = hf_commands(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		g_autofree char *form = g_strdup_printf("%s %s", commands[i].name, commands[i].arguments);
+		g_autofree char *form = g_strdup_printf("%s %s", commands[i]->name, commands[i]->arguments);
 
-		hf_grid_add(grid, (const char *const[]){"", g_strchomp(form), commands[i].summary});
+		hf_grid_add(grid, (const char *const[]){"", g_strchomp(form), commands[i]->summary});
 	}
 	text = hf_grid_to_text(grid);
 	printf("usage: holdfast [OPTIONS] COMMAND [ARGUMENTS]\n\n"

@@ -46,8 +46,8 @@ tell_set(HfJson *sets, const HfSet *set)
 	json_object_array_add(sets, row);
 }
 
-bool
-hf_command_list(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
 	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
 	g_autoptr(GPtrArray) sets = store ? hf_catalog_list(store, error) : NULL;
@@ -74,3 +74,16 @@ hf_command_list(HfCli *cli, char **arguments, GError **error)
 			   hf_store_location(store));
 	return true;
 }
+
+const HfCommand hf_command_list = {
+	"list",
+	"",
+	0,
+	0,
+	"list the backup sets, the newest last",
+	"Prints a line for each set: its id, what it holds, how far it was proved (unverified, stored, "
+	"read), and what it "
+	"takes in the store. A set whose manifest cannot be read is listed as damaged, with the reason.",
+	NULL,
+	false,
+	run};

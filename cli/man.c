@@ -108,7 +108,7 @@ void
 hf_help_print_man(const GOptionEntry *global_options)
 {
 	size_t count;
-	const HfCommand *commands = hf_commands(&count);
+	const HfCommand *const *commands = hf_commands(&count);
 
 	printf(".\\\" Made by holdfast \\-\\-man; do not edit.\n"
 	       ".TH HOLDFAST 1 \"\" \"holdfast %s\" \"User Commands\"\n"
@@ -121,7 +121,7 @@ hf_help_print_man(const GOptionEntry *global_options)
 	       ".SH COMMANDS\n",
 	       PACKAGE_VERSION);
 	for (size_t i = 0; i < count; i++)
-		print_command(&commands[i]);
+		print_command(commands[i]);
 	printf(".SH OPTIONS\nThese may stand before or behind the command.\n");
 	print_options(global_options);
 	print_settings();
@@ -139,14 +139,14 @@ hf_help_print_completion(const GOptionEntry *global_options)
 	g_autoptr(GString) words = g_string_new("help");
 	g_autoptr(GString) options = g_string_new(NULL);
 	size_t count;
-	const HfCommand *commands = hf_commands(&count);
+	const HfCommand *const *commands = hf_commands(&count);
 
 	for (const GOptionEntry *option = global_options; option->long_name; option++)
 		if (!(option->flags & G_OPTION_FLAG_HIDDEN))
 			g_string_append_printf(options, "--%s ", option->long_name);
 	for (size_t i = 0; i < count; i++) {
-		g_string_append_printf(words, " %s", commands[i].name);
-		for (const GOptionEntry *o = commands[i].options; o && o->long_name; o++)
+		g_string_append_printf(words, " %s", commands[i]->name);
+		for (const GOptionEntry *o = commands[i]->options; o && o->long_name; o++)
 			g_string_append_printf(options, "--%s ", o->long_name);
 	}
 	printf("# bash completion for holdfast\n"

@@ -10,6 +10,14 @@
 
 #include <string.h>
 
+static struct {
+	gboolean is_forced;
+} delete_given;
+
+static struct {
+	gboolean is_dry;
+} prune_given;
+
 static void
 say_sweep(const HfCli *cli, const HfSweep *sweep, const char *verb)
 {
@@ -38,10 +46,10 @@ tell_sweep(HfCli *cli, const HfSweep *sweep)
 	hf_json_add_text(cli->reply, "running", sweep->running);
 }
 
-bool
-hf_command_prune(HfCli *cli, char **arguments, GError **error)
+static bool
+run_prune(HfCli *cli, char **arguments, GError **error)
 {
-	bool is_dry = hf_command_options.prune.is_dry;
+	bool is_dry = prune_given.is_dry;
 	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
 	g_autoptr(HfSweep) sweep = store ? hf_sweep_plan(store, NULL, hf_clock_now_s(), error) : NULL;
 
@@ -65,8 +73,8 @@ check_id(const char *id, GError **error)
 			    "\"%s\" is not the whole id of a set: see \"holdfast list\"", id);
 }
 
-bool
-hf_command_delete(HfCli *cli, char **arguments, GError **error)
+static bool
+run_delete(HfCli *cli, char **arguments, GError **error)
 {
 	const char *id = arguments[0];
 	g_autoptr(HfStore) store = NULL;
@@ -75,7 +83,7 @@ hf_command_delete(HfCli *cli, char **arguments, GError **error)
 	if (!check_id(id, error))
 		return false;
 	store = hf_store_open_settings(cli->settings, error);
-	if (!store || !hf_set_delete(store, id, hf_command_options.delete.is_forced, &sweep, error))
+	if (!store || !hf_set_delete(store, id, delete_given.is_forced, &sweep, error))
 		return false;
 	hf_cli_say(cli, "deleted set %s\n", id);
 	say_sweep(cli, sweep, "removed");
@@ -83,3 +91,39 @@ hf_command_delete(HfCli *cli, char **arguments, GError **error)
 	tell_sweep(cli, sweep);
 	return true;
 }
+
+static GOptionEntry delete_options[] = {{"force", 0, 0, G_OPTION_ARG_NONE, &delete_given.is_forced,
+					 "Delete it although it is the only good set", NULL},
+					{0}};
+
+const HfCommand hf_command_delete = {
+	"delete",
+	"SET",
+	1,
+	1,
+	"delete a set",
+	"Removes the set and its objects. Archives of images that newer sets refer to stay, and go with the "
+	"last of those "
+	"sets, by \"holdfast prune\". The only good set of a database or of images is refused, unless "
+	"--force is "
+	"given. SET is a set's whole id.",
+	delete_options,
+	false,
+	run_delete};
+
+static GOptionEntry prune_options[] = {{"dry-run", 0, 0, G_OPTION_ARG_NONE, &prune_given.is_dry,
+					"Say what would be removed, and remove nothing", NULL},
+				       {0}};
+
+const HfCommand hf_command_prune = {
+	"prune",
+	"",
+	0,
+	0,
+	"remove what no set needs any more",
+	"Reads all manifests, counts which archives they refer to, and removes what is left over of deleted "
+	"sets, and of runs that were killed more than two days ago. While a run goes on, archives of images "
+	"stay. Files of other programs are never touched.",
+	prune_options,
+	false,
+	run_prune};

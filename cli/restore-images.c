@@ -11,12 +11,15 @@
 
 #include <stdio.h>
 
+static struct {
+	char *to, *only;
+	gboolean missing_only, overwrite, mirror;
+} given;
+
 static bool
 parse_mode(HfRestoreMode *mode_out, GError **error)
 {
-	bool missing = hf_command_options.restore_images.missing_only,
-	     overwrite = hf_command_options.restore_images.overwrite,
-	     mirror = hf_command_options.restore_images.mirror;
+	bool missing = given.missing_only, overwrite = given.overwrite, mirror = given.mirror;
 
 	if (missing + overwrite + mirror > 1)
 		return hf_error_set(error, HF_ERROR_USAGE,
@@ -33,7 +36,7 @@ say_plan(const HfCli *cli, const HfManifest *manifest, const HfStore *target)
 {
 	g_autofree char *objects = hf_text_count(manifest->images->objects);
 	g_autofree char *bytes = hf_text_bytes(manifest->images->bytes);
-	const char *only = hf_command_options.restore_images.only;
+	const char *only = given.only;
 
 	hf_cli_say(cli, "restoring set %s (%s images, %s)%s%s to %s\n", manifest->id, objects, bytes,
 		   only ? ", only " : "", only ? only : "", hf_store_location(target));
@@ -97,17 +100,17 @@ restore(HfCli *cli, HfStore *store, const HfManifest *manifest, HfRestoreImages 
 	return ok;
 }
 
-bool
-hf_command_restore_images(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
-	const char *to = hf_command_options.restore_images.to;
+	const char *to = given.to;
 	g_autofree char *skip_prefix = NULL;
 	g_autofree char *skip_again = NULL;
 	g_autoptr(HfStore) target = NULL;
 	g_autoptr(HfStore) listed = NULL;
 	g_autoptr(HfStore) store = NULL;
 	g_autoptr(HfManifest) manifest = NULL;
-	HfRestoreImages options = {.only = hf_command_options.restore_images.only};
+	HfRestoreImages options = {.only = given.only};
 
 	if (!to)
 		return hf_error_set(
@@ -131,3 +134,43 @@ hf_command_restore_images(HfCli *cli, char **arguments, GError **error)
 	options.skip_prefix = skip_prefix;
 	return restore(cli, store, manifest, &options, error);
 }
+
+static GOptionEntry options[] = {
+	{"to", 0, 0, G_OPTION_ARG_STRING, &given.to,
+	 "The place to restore to: s3://bucket/prefix, or a path (required)", "STORE"},
+	{"only", 0, 0, G_OPTION_ARG_STRING, &given.only,
+	 "Restore only the images whose keys match; nothing else is touched", "GLOB"},
+	{"missing-only", 0, 0, G_OPTION_ARG_NONE, &given.missing_only,
+	 "Restore only what is not there, and leave alone what is", NULL},
+	{"overwrite", 0, 0, G_OPTION_ARG_NONE, &given.overwrite,
+	 "Replace what differs; what the set does not have stays", NULL},
+	{"mirror", 0, 0, G_OPTION_ARG_NONE, &given.mirror,
+	 "Replace what differs, and REMOVE what the set does not have", NULL},
+	{0}};
+
+const HfCommand hf_command_restore_images = {
+	"restore images",
+	"SET",
+	1,
+	1,
+	"restore a set's images into a bucket or a folder",
+	"Stores the set's images with their metadata. Each one's SHA-256 is compared before it is stored: a "
+	"damaged one "
+	"is named and left out, all others are restored, and the exit status is 1.\n\n"
+	"STORE is s3://bucket/prefix, reached with the endpoint and the keys of the images' settings, or a "
+	"folder. Unless "
+	"a mode is given, nothing is written where STORE holds an object that would be overwritten or that "
+	"the set does "
+	"not have. An object with the size and the etag that the image had when it was backed up is the "
+	"same, and is left "
+	"alone in every mode; any other one differs.\n\n"
+	"GLOB is of *, ? and [...] over the whole key; * matches slashes, too: --only 'avatars/*'. With it, "
+	"nothing else "
+	"is looked at, and --mirror removes nothing else. Backups that lie in STORE are never touched. What "
+	"--mirror "
+	"removes is removed last, and only if all else was restored. An interrupted restore is gone on with "
+	"by "
+	"--missing-only.\n\n" HF_SET_HELP,
+	options,
+	false,
+	run};

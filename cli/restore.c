@@ -13,6 +13,11 @@
 #include <libpq-fe.h>
 #include <string.h>
 
+static struct {
+	char *to;
+	gboolean create, allow_non_empty;
+} given;
+
 /* argv is there for every user of the host to read. */
 static void
 warn_about_password(const char *url)
@@ -32,7 +37,7 @@ say_plan(const HfCli *cli, const HfSet *set, const HfPgTarget *target)
 	const HfDatabaseRecord *database = set->manifest->database;
 	g_autofree char *rows = hf_text_count(database->rows);
 	g_autofree char *stored = hf_text_bytes(database->archive->packed_bytes);
-	const char *how = hf_command_options.restore.create ? "into the new" : "into the";
+	const char *how = given.create ? "into the new" : "into the";
 
 	hf_cli_say(cli, "restoring set %s (\"%s\"", set->id, database->name ? database->name : "?");
 	if (database->index)
@@ -99,8 +104,8 @@ restore(HfCli *cli, HfStore *store, const HfSet *set, const HfPgTarget *target, 
 		.ctype = database->ctype,
 		.tables = tables,
 		.globals_hint = database->globals ? hint : NULL,
-		.create = hf_command_options.restore.create,
-		.allow_non_empty = hf_command_options.restore.allow_non_empty,
+		.create = given.create,
+		.allow_non_empty = given.allow_non_empty,
 		.bytes = &progress.bytes,
 	};
 	double started_s = hf_clock_monotonic_s();
@@ -121,10 +126,10 @@ restore(HfCli *cli, HfStore *store, const HfSet *set, const HfPgTarget *target, 
 	return ok;
 }
 
-bool
-hf_command_restore_database(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
-	const char *url = hf_command_options.restore.to;
+	const char *url = given.to;
 	g_autoptr(GError) cause = NULL;
 	g_autoptr(HfPgTarget) target = NULL;
 	g_autoptr(HfStore) store = NULL;
@@ -156,3 +161,29 @@ hf_command_restore_database(HfCli *cli, char **arguments, GError **error)
 	}
 	return true;
 }
+
+static GOptionEntry options[] = {
+	{"to", 0, 0, G_OPTION_ARG_STRING, &given.to, "The database to restore into (required)", "URL"},
+	{"create", 0, 0, G_OPTION_ARG_NONE, &given.create,
+	 "Make the database, which must not exist; a failed restore drops it again", NULL},
+	{"allow-non-empty", 0, 0, G_OPTION_ARG_NONE, &given.allow_non_empty,
+	 "Restore although the database holds something", NULL},
+	{0}};
+
+const HfCommand hf_command_restore_database = {
+	"restore database",
+	"SET",
+	1,
+	1,
+	"restore a set's database",
+	"Restores the dump with psql, which stops at the first error, and compares the rows of every table "
+	"with what "
+	"was counted when the dump was made. The database must be empty, unless --allow-non-empty is given; "
+	"nothing is "
+	"ever dropped or emptied.\n\n"
+	"URL is postgres://user@host:port/name or any libpq connection string. A password in it can be seen "
+	"by other "
+	"users of this host: put it into PGPASSWORD or ~/.pgpass instead.\n\n" HF_SET_HELP,
+	options,
+	false,
+	run};

@@ -13,6 +13,11 @@
 #include "common/error.h"
 #include "common/log.h"
 
+static struct {
+	gboolean wants_tables, wants_objects, wants_references;
+	char *prefix;
+} given;
+
 static void
 say_archive(const HfCli *cli, const char *what, const HfArchive *archive)
 {
@@ -189,7 +194,7 @@ show_objects(HfCli *cli, HfStore *store, const char *id, GError **error)
 
 	if (!manifest)
 		return false;
-	view = hf_image_view_new(store, manifest, hf_command_options.show.prefix);
+	view = hf_image_view_new(store, manifest, given.prefix);
 	do {
 		if (!hf_cancel_check(error) || !hf_image_view_next(view, &image, &damage, error))
 			return false;
@@ -249,17 +254,17 @@ show_references(HfCli *cli, HfStore *store, const HfSet *set, GError **error)
 	return hf_reference_list_read(store, set->manifest, show_reference, &references, error);
 }
 
-bool
-hf_command_show(HfCli *cli, char **arguments, GError **error)
+static bool
+run(HfCli *cli, char **arguments, GError **error)
 {
 	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
 	g_autoptr(HfSet) set = NULL;
 
 	if (!store)
 		return false;
-	if (hf_command_options.show.prefix && !hf_command_options.show.wants_objects)
+	if (given.prefix && !given.wants_objects)
 		return hf_error_set(error, HF_ERROR_USAGE, "--prefix goes with --objects");
-	cli->is_streaming = hf_command_options.show.wants_objects;
+	cli->is_streaming = given.wants_objects;
 	if (cli->is_streaming)
 		return show_objects(cli, store, arguments[0], error);
 	set = hf_catalog_find(store, arguments[0], error);
@@ -271,7 +276,22 @@ hf_command_show(HfCli *cli, char **arguments, GError **error)
 	say_set(cli, set);
 	if (!tell_set(cli, set, error))
 		return false;
-	if (hf_command_options.show.wants_tables && !show_tables(cli, store, set, error))
+	if (given.wants_tables && !show_tables(cli, store, set, error))
 		return false;
-	return !hf_command_options.show.wants_references || show_references(cli, store, set, error);
+	return !given.wants_references || show_references(cli, store, set, error);
 }
+
+static GOptionEntry options[] = {
+	{"tables", 0, 0, G_OPTION_ARG_NONE, &given.wants_tables,
+	 "List the set's tables with their rows and bytes", NULL},
+	{"references", 0, 0, G_OPTION_ARG_NONE, &given.wants_references,
+	 "List images that are missing for rows, and images that no row names", NULL},
+	{"objects", 0, 0, G_OPTION_ARG_NONE, &given.wants_objects,
+	 "List the set's images, a line each, and nothing else; with --json a JSON object a line", NULL},
+	{"prefix", 0, 0, G_OPTION_ARG_STRING, &given.prefix, "With --objects: only those whose keys begin so",
+	 "TEXT"},
+	{0}};
+
+const HfCommand hf_command_show = {
+	"show",  "SET", 1,  1, "show what a set holds", "Prints what the set's manifest says. " HF_SET_HELP,
+	options, false, run};
