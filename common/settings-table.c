@@ -87,6 +87,19 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "Where this host keeps notes that may be lost at any time. Not set: /var/lib/holdfast where "
 		 "that may "
 		 "be written to, else $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast."},
+	[HF_SET_BACKUP_RECIPIENTS] =
+		{"BACKUP_RECIPIENTS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "The public keys that backups are encrypted for, as age spells them (age1...), with commas "
+		 "between them. "
+		 "\"holdfast keygen\" makes a pair. Not set: backups are not encrypted."},
+	[HF_SET_BACKUP_PASSPHRASE] =
+		{"BACKUP_PASSPHRASE", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "A passphrase to encrypt and to read backups with, instead of keys; long and "
+		 "random, best in a file that BACKUP_PASSPHRASE_FILE names."},
+	[HF_SET_BACKUP_IDENTITY] =
+		{"BACKUP_IDENTITY", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "The secret keys that open encrypted backups (AGE-SECRET-KEY-1...), best in a file that "
+		 "BACKUP_IDENTITY_FILE names. A host that only makes backups does without."},
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},

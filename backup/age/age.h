@@ -31,6 +31,9 @@ GBytes *hf_age_prologue(const HfStage *age);
  */
 HfStage *hf_unage_new(HfStage *next, const HfAgeIdentities *identities);
 
+/* The same where the prologue is known, from elsewhere, and opened: CORRUPT where the file begins otherwise. */
+HfStage *hf_unage_known_new(HfStage *next, GBytes *prologue, const HfAgeKey *payload_key);
+
 /* ---- ranges ---- */
 
 /* How many plain bytes are in a file of so many bytes with this prologue; false where no file can have that length. */

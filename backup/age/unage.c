@@ -13,6 +13,7 @@
 typedef struct {
 	HfStage stage;
 	const HfAgeIdentities *identities; /* NULL: the key is known */
+	GBytes *known;                     /* NULL, or what the prologue must be; its key is in chunks */
 	GByteArray *head;                  /* NULL once the prologue has come */
 	HfAgeChunks chunks;
 } Unage;
@@ -45,6 +46,23 @@ take_head(Unage *unage, const uint8_t **at, const uint8_t *end, GError **error)
 	}
 }
 
+/* Compares the prologue with the known one. */
+static bool
+take_known_head(Unage *unage, const uint8_t **at, const uint8_t *end, GError **error)
+{
+	size_t len;
+	const uint8_t *known = g_bytes_get_data(unage->known, &len);
+	size_t fits = MIN((size_t)(end - *at), len - unage->head->len);
+
+	if (memcmp(known + unage->head->len, *at, fits) != 0)
+		return hf_error_set(error, HF_ERROR_CORRUPT, "the age header was changed");
+	g_byte_array_append(unage->head, *at, (guint)fits);
+	*at += fits;
+	if (unage->head->len == len)
+		g_clear_pointer(&unage->head, g_byte_array_unref);
+	return true;
+}
+
 static bool
 unage_write(HfStage *self, const void *buf, size_t len, GError **error)
 {
@@ -55,7 +73,7 @@ unage_write(HfStage *self, const void *buf, size_t len, GError **error)
 	while (at < end) {
 		size_t plain_bytes = 0;
 
-		if (unage->head ? !take_head(unage, &at, end, error)
+		if (unage->head ? !(unage->known ? take_known_head : take_head)(unage, &at, end, error)
 				: !hf_age_chunks_take(&unage->chunks, &at, end, &plain_bytes, error))
 			return false;
 		if (plain_bytes > 0 && !hf_stage_emit(self, unage->chunks.plain, plain_bytes, error))
@@ -84,6 +102,7 @@ unage_clear(HfStage *self)
 	Unage *unage = (Unage *)self;
 
 	OPENSSL_cleanse(&unage->chunks, sizeof unage->chunks);
+	g_clear_pointer(&unage->known, g_bytes_unref);
 	if (unage->head)
 		g_byte_array_unref(unage->head);
 }
@@ -104,6 +123,16 @@ hf_unage_new(HfStage *next, const HfAgeIdentities *identities)
 	unage->identities = identities;
 	unage->head = g_byte_array_new();
 	unage->chunks.ends_in_last = true;
+	return &unage->stage;
+}
+
+HfStage *
+hf_unage_known_new(HfStage *next, GBytes *prologue, const HfAgeKey *payload_key)
+{
+	Unage *unage = (Unage *)hf_unage_new(next, NULL);
+
+	unage->known = g_bytes_ref(prologue);
+	unage->chunks.key = *payload_key;
 	return &unage->stage;
 }
 

@@ -29,7 +29,9 @@ typedef struct {
 struct HfStore {
 	const HfStoreOps *ops;
 	char *location;
-	char *endpoint; /* see hf_store_endpoint(); set by the implementation, freed by store.c */
+	HfKeyring *keyring;   /* see hf_store_keyring() */
+	bool borrows_keyring; /* a store in front of another one has that one's */
+	char *endpoint;       /* see hf_store_endpoint(); set by the implementation, freed by store.c */
 };
 
 typedef struct {
