@@ -53,6 +53,7 @@ open_database(Job *job, const HfSettings *settings, GError **error)
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->database_progress,
+		.shrink_percent = (unsigned)hf_settings_number(settings, HF_SET_SHRINK_ALERT_PERCENT),
 	};
 	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
 				    &job->full.database.compression, error);
@@ -72,6 +73,7 @@ open_images(Job *job, const HfSettings *settings, bool is_full_run, GError **err
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->images_progress,
+		.shrink_percent = (unsigned)hf_settings_number(settings, HF_SET_SHRINK_ALERT_PERCENT),
 	};
 	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
 				    &job->full.images.compression, error);
