@@ -40,9 +40,9 @@ say_counts(const HfCli *cli, const HfProof *proof)
 	if (proof->level >= 3 && proof->tables > 0)
 		hf_cli_say(cli, "database  restored into PostgreSQL %s in %s: %s tables with %s rows %s\n",
 			   proof->server_version, recover, tables, rows,
-			   proof->level == 4 ? "are equal to the last digest" : "were counted");
+			   proof->level == 4 ? "have the original's digests" : "were counted");
 	if (proof->level >= 2 && proof->objects > 0)
-		hf_cli_say(cli, "images    the SHA-256 of %s agree\n", objects);
+		hf_cli_say(cli, "images    the SHA-256 of %s of them agree\n", objects);
 }
 
 void

@@ -44,6 +44,18 @@ hf_scratch_bytes(uint64_t plain_bytes)
 
 /* ---- a cluster of its own ---- */
 
+/* The original's name, unless every cluster has such a database already. */
+static const char *
+name_for(const HfScratchOptions *options)
+{
+	static const char *const taken[] = {"postgres", "template0", "template1"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(taken); i++)
+		if (g_strcmp0(options->database, taken[i]) == 0)
+			return "restored";
+	return options->database ? options->database : "restored";
+}
+
 static bool
 find_programs(HfScratch *self, const HfScratchOptions *options, GError **error)
 {
@@ -247,10 +259,8 @@ make_socket_dir(HfScratch *self, const HfScratchOptions *options, GError **error
 static bool
 open_own(HfScratch *self, const HfScratchOptions *options, GError **error)
 {
-	const HfPgParts parts = {.host = self->socket_dir,
-				 .port = PORT,
-				 .user = SUPERUSER,
-				 .database = options->database ? options->database : "restored"};
+	const HfPgParts parts = {
+		.host = self->socket_dir, .port = PORT, .user = SUPERUSER, .database = name_for(options)};
 
 	self->target = hf_pg_target_new(&parts, error);
 	return self->target && make_cluster(self, error) && start_server(self, error) &&
