@@ -6,6 +6,7 @@
 #include "cli/database.h"
 #include "cli/outcome.h"
 #include "cli/progress.h"
+#include "cli/proof.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -120,6 +121,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 		return false;
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
+	hf_cli_prove_after(cli, job->store, manifest->id);
 	return true;
 }
 

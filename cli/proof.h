@@ -22,3 +22,9 @@ bool hf_cli_prove(HfCli *cli, HfStore *store, const HfSet *set, int level, HfPro
 
 /* Says what was reached; cli->exit becomes HF_EXIT_SUSPECT where that is less than was wanted. */
 void hf_cli_conclude_proof(HfCli *cli, const HfSet *set, int wanted, const HfProof *proof);
+
+/*
+ * Proves a set that was just stored where VERIFY_AFTER_BACKUP says so.  What it comes to is said and told; cli->exit becomes
+ * HF_EXIT_SUSPECT where it is not what was wanted.
+ */
+void hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id);

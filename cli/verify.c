@@ -64,14 +64,40 @@ hf_cli_conclude_proof(HfCli *cli, const HfSet *set, int wanted, const HfProof *p
 
 /* The members that there were before there was more to say stay where they were. */
 static void
-tell(HfCli *cli, const HfSet *set, int wanted, const HfProof *proof)
+tell_level(HfCli *cli, int wanted, const HfProof *proof)
 {
-	hf_json_add_text(cli->reply, "set", set->id);
 	hf_json_add_number(cli->reply, "level", (uint64_t)proof->level);
 	hf_json_add_text(cli->reply, "proof", hf_text_level(proof->level));
 	hf_json_add_number(cli->reply, "wanted", (uint64_t)wanted);
 	hf_json_add(cli->reply, "verification", hf_cli_proof_json(proof));
-	hf_cli_tell_duration(cli, proof->duration_s);
+}
+
+/* A set is good or not whatever the proof comes to; what came of it is the exit status. */
+void
+hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id)
+{
+	int level = (int)hf_settings_number(cli->settings, HF_SET_VERIFY_AFTER_BACKUP);
+	g_autoptr(GError) trouble = NULL;
+	g_autoptr(HfSet) set = NULL;
+	g_autoptr(HfProof) proof = NULL;
+	bool is_good;
+
+	if (level == 0)
+		return;
+	set = hf_catalog_find(store, id, &trouble);
+	is_good = set && hf_cli_prove(cli, store, set, level, &proof, &trouble);
+	if (proof)
+		tell_level(cli, level, proof);
+	if (is_good) {
+		hf_cli_conclude_proof(cli, set, level, proof);
+		return;
+	}
+	g_warning("set %s is stored, but could not be proved to be of level %d (VERIFY_AFTER_BACKUP): %s", id,
+		  level, trouble->message);
+	hf_json_add_text(cli->reply, "verification_error", trouble->message);
+	cli->exit = HF_EXIT_SUSPECT;
+	if (proof)
+		hf_cli_say_proof(cli, proof);
 }
 
 static bool
@@ -93,8 +119,11 @@ run(HfCli *cli, char **arguments, GError **error)
 		return hf_error_set(error, HF_ERROR_CORRUPT, "set \"%s\" is damaged: %s", set->id,
 				    set->trouble);
 	is_good = hf_cli_prove(cli, store, set, level, &proof, error);
-	if (proof)
-		tell(cli, set, level, proof);
+	hf_json_add_text(cli->reply, "set", set->id);
+	if (proof) {
+		tell_level(cli, level, proof);
+		hf_cli_tell_duration(cli, proof->duration_s);
+	}
 	if (is_good) {
 		hf_cli_conclude_proof(cli, set, level, proof);
 		return true;

@@ -14,7 +14,6 @@ typedef enum {
 	BUCKET = 1 << 3,
 	GZIP = 1 << 4,
 	ZSTD = 1 << 5,
-	OPTIONAL = 1 << 6, /* what a tool may be written in */
 } When;
 
 /* All that RESTORE.txt calls (backup/catalog/restore-txt.c), and the package of each in Debian. */
@@ -40,8 +39,6 @@ static const struct {
 	{"createdb", DATABASE, "postgresql-client"},
 	{"psql", DATABASE, "postgresql-client"},
 	{"aws", BUCKET, "awscli"},
-	{"env", BUCKET | OPTIONAL, "coreutils"},
-	{"python3", BUCKET | OPTIONAL, "python3"},
 };
 
 static When
@@ -63,6 +60,26 @@ find_tool(size_t i, const HfDrillNeeds *needs)
 	return g_file_test(path, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer(&path) : NULL;
 }
 
+/* awscli is a script with helpers of its own, wherever it was installed from: it alone keeps our PATH. */
+static bool
+wrap(const char *path, const char *link_path, GError **error)
+{
+	g_autofree char *ours = g_shell_quote(g_getenv("PATH") ? g_getenv("PATH") : "/usr/bin:/bin");
+	g_autofree char *quoted = g_shell_quote(path);
+	g_autofree char *text = g_strdup_printf("#!/bin/sh\nPATH=%s exec %s \"$@\"\n", ours, quoted);
+
+	return (g_file_set_contents(link_path, text, -1, NULL) && chmod(link_path, 0755) == 0) ||
+	       hf_error_errno(error, "write \"%s\"", link_path);
+}
+
+static bool
+put_tool(size_t i, const char *path, const char *link_path, GError **error)
+{
+	if (tools[i].when & BUCKET)
+		return wrap(path, link_path, error);
+	return symlink(path, link_path) == 0 || hf_error_errno(error, "link \"%s\"", link_path);
+}
+
 bool
 hf_drill_tools(const char *folder, const HfDrillNeeds *needs, GError **error)
 {
@@ -77,11 +94,11 @@ hf_drill_tools(const char *folder, const HfDrillNeeds *needs, GError **error)
 		if (!(tools[i].when & whens(needs)))
 			continue;
 		path = find_tool(i, needs);
-		if (!path && !(tools[i].when & OPTIONAL))
+		if (!path)
 			g_string_append_printf(missing, "%s%s (package %s)", missing->len ? ", " : "",
 					       tools[i].name, tools[i].package);
-		if (path && symlink(path, link_path) != 0)
-			return hf_error_errno(error, "link \"%s\"", link_path);
+		if (path && !put_tool(i, path, link_path, error))
+			return false;
 	}
 	return missing->len == 0 ||
 	       hf_error_set(error, HF_ERROR_NOT_FOUND, "RESTORE.txt takes what is not installed here: %s",

@@ -2,6 +2,7 @@
 
 #include "backup/verify/drill.h"
 #include "backup/catalog/names.h"
+#include "backup/stage/sink.h"
 #include "backup/verify/drill-impl.h"
 #include "backup/verify/lacking.h"
 #include "backup/verify/restored.h"
@@ -16,6 +17,7 @@
 
 /* A file system's own needs, for many small files. */
 #define IMAGES_SPACE_FACTOR 1.2
+#define NOT_FETCHED "aws could not get it: "
 
 typedef struct {
 	HfStore *store;
@@ -244,6 +246,15 @@ run_command(const Drill *drill, const char *const *words, GError **error)
 	return false;
 }
 
+/* So that a text that is not there can be told from an aws that does not work. */
+static bool
+check_text(const Drill *drill, const char *name, GError **error)
+{
+	g_autoptr(HfStage) sink = hf_sink_null_new();
+
+	return hf_store_read(drill->store, name, HF_WHOLE, sink, error) && hf_stage_finish(sink, error);
+}
+
 /* Beside the set's files in a folder; out of a bucket by the means that the text itself uses. */
 static char *
 get_text(const Drill *drill, GError **error)
@@ -252,10 +263,11 @@ get_text(const Drill *drill, GError **error)
 	g_autofree char *from = g_strdup_printf("%s/%s", hf_store_location(drill->store), name);
 	const char *endpoint = hf_store_endpoint(drill->store);
 	const char *words[] = {"aws", "s3", "cp", "--only-show-errors", from, name, NULL, NULL, NULL};
-	char *real;
 
+	if (!check_text(drill, name, error))
+		return NULL;
 	if (!is_bucket(drill)) {
-		char *copy;
+		char *real, *copy;
 
 		real = realpath(from, NULL);
 		copy = g_strdup(real);
@@ -268,7 +280,10 @@ get_text(const Drill *drill, GError **error)
 		words[6] = "--endpoint-url";
 		words[7] = endpoint;
 	}
-	return run_command(drill, words, error) ? g_steal_pointer(&name) : NULL;
+	if (run_command(drill, words, error))
+		return g_steal_pointer(&name);
+	g_prefix_error(error, NOT_FETCHED);
+	return NULL;
 }
 
 static bool
@@ -317,11 +332,18 @@ compare(Drill *drill, GError **error)
 			    drill->proof->difference_count, (char *)drill->proof->differences->pdata[0]);
 }
 
+static bool
+is_missing(const GError *trouble)
+{
+	return hf_error_is(trouble, HF_ERROR_CORRUPT) || hf_error_is(trouble, HF_ERROR_NOT_FOUND);
+}
+
 /* A failure of the commands is the set's, unless it is plainly this host's. */
 static bool
 judge_failure(Drill *drill, GError *trouble, GError **error)
 {
-	static const char *const ours[] = {"No space left",
+	static const char *const ours[] = {NOT_FETCHED,
+					   "No space left",
 					   "is not available",
 					   "could not extend file",
 					   "Could not connect to the endpoint",
@@ -334,7 +356,7 @@ judge_failure(Drill *drill, GError *trouble, GError **error)
 		drill->does_database = drill->does_images = false;
 		return note_lack(drill, "the restore", trouble, error);
 	}
-	drill->proof->has_failed = hf_error_is(trouble, HF_ERROR_FAILED);
+	drill->proof->has_failed = hf_error_is(trouble, HF_ERROR_FAILED) || is_missing(trouble);
 	g_propagate_error(error, trouble);
 	return false;
 }

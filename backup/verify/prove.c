@@ -107,7 +107,8 @@ make_scratch(Run *run, GError **error)
 		g_propagate_error(error, g_steal_pointer(&trouble));
 		return false;
 	}
-	hf_proof_add_unproved(run->proof, "the restore: %s", trouble->message);
+	hf_proof_add_unproved(run->proof, "the restore: %s%s", trouble->message,
+			      options.server ? "" : "; or set VERIFY_DATABASE_URL to a server for proofs");
 	return true;
 }
 

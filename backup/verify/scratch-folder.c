@@ -247,13 +247,13 @@ resolve(const char *base, GError **error)
 	char *real = realpath(base, NULL);
 	char *copy = g_strdup(real);
 
-	free(real);
 	if (!copy)
-		hf_error_errno(error, "SCRATCH_DIR \"%s\"", base);
+		hf_error_set(error, HF_ERROR_USAGE, "SCRATCH_DIR \"%s\": %s", base, g_strerror(errno));
 	if (copy && !g_file_test(copy, G_FILE_TEST_IS_DIR)) {
 		hf_error_set(error, HF_ERROR_USAGE, "SCRATCH_DIR \"%s\" is not a folder", base);
 		g_clear_pointer(&copy, g_free);
 	}
+	free(real);
 	return copy;
 }
 
@@ -323,7 +323,8 @@ hf_scratch_folder_check_space(const char *base, uint64_t needed_bytes, const cha
 	uint64_t free_bytes;
 
 	if (statvfs(folder, &status) != 0)
-		return hf_error_errno(error, "SCRATCH_DIR \"%s\"", folder);
+		return hf_error_set(error, HF_ERROR_USAGE, "SCRATCH_DIR \"%s\": %s", folder,
+				    g_strerror(errno));
 	free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
 	if (free_bytes >= needed_bytes)
 		return true;

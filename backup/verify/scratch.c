@@ -73,7 +73,7 @@ find_programs(HfScratch *self, const HfScratchOptions *options, GError **error)
 	return hf_error_set(
 		error, HF_ERROR_NOT_FOUND,
 		"no PostgreSQL server program (initdb, postgres) of version %d or newer was found%s%s%s: "
-		"install postgresql-%d, or set VERIFY_DATABASE_URL to a server for proofs",
+		"install postgresql-%d",
 		options->major, options->bin_dir ? " in DB_BIN_DIR \"" : "",
 		options->bin_dir ? options->bin_dir : "", options->bin_dir ? "\"" : "", options->major);
 }
