@@ -233,13 +233,14 @@ read_mark(HfStore *store, const char *key, const char *wanted, GError **error)
 	g_autoptr(HfStage) sink = hf_sink_bytes_new(MARK_BYTES_MAX);
 	g_autoptr(GBytes) bytes = NULL;
 	g_autoptr(HfJson) object = NULL;
-	const char *format;
+	const char *format, *text;
 	gsize len;
 
 	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
 		return NULL;
 	bytes = hf_sink_bytes_get(sink);
-	object = hf_json_parse(g_bytes_get_data(bytes, &len), g_bytes_get_size(bytes), error);
+	text = g_bytes_get_data(bytes, &len);
+	object = hf_json_parse(text ? text : "", len, error);
 	if (!object || !hf_json_get_text(object, "format", &format, error)) {
 		g_prefix_error(error, "\"%s\": ", key);
 		return NULL;
@@ -307,7 +308,8 @@ read_proof(HfStore *store, const char *key, int level, GError **error)
 	proof->tables = number_of(object, "tables");
 	proof->rows = number_of(object, "rows");
 	proof->objects = number_of(object, "objects");
-	proof->error = text_of(object, "error");
+	if (!hf_json_find_bytes(object, "error", &proof->error, NULL))
+		proof->error = NULL;
 	proof->difference_count = number_of(object, "difference_count");
 	read_lines(object, "differences", proof->differences);
 	read_lines(object, "unproved", proof->unproved);
