@@ -72,7 +72,7 @@ hf_cli_say_proof(const HfCli *cli, const HfProof *proof)
 static void
 say_recorded(const HfCli *cli, const HfProof *proof)
 {
-	g_autofree char *at = hf_clock_rfc3339(proof->at_s);
+	g_autofree char *at = proof->at_s > 0 ? hf_clock_rfc3339(proof->at_s) : g_strdup("?");
 	g_autofree char *took = hf_text_duration(proof->duration_s);
 	g_autofree char *recover = hf_text_duration(proof->recover_s);
 

@@ -319,6 +319,25 @@ read_proof(HfStore *store, const char *key, int level, GError **error)
 	return proof;
 }
 
+/* One that cannot be read for what it holds says so itself; a store that fails is an error. */
+static bool
+add_proof(HfStore *store, const char *key, int level, GPtrArray *proofs, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+	HfProof *proof = read_proof(store, key, level, &trouble);
+
+	if (!proof && !hf_error_is(trouble, HF_ERROR_CORRUPT)) {
+		g_propagate_error(error, g_steal_pointer(&trouble));
+		return false;
+	}
+	if (!proof) {
+		proof = hf_proof_new(level);
+		proof->error = g_strdup(trouble->message);
+	}
+	g_ptr_array_add(proofs, proof);
+	return true;
+}
+
 GPtrArray *
 hf_catalog_read_proofs(HfStore *store, const HfSet *set, GError **error)
 {
@@ -326,22 +345,15 @@ hf_catalog_read_proofs(HfStore *store, const HfSet *set, GError **error)
 
 	for (int level = 2; level <= LEVEL_MAX; level++) {
 		g_autofree char *key = hf_name_proof(set->id, level);
-		HfProof *proof;
 
-		if (!(set->proofs & (1U << level)))
-			continue;
-		proof = read_proof(store, key, level, error);
-		if (!proof)
+		if ((set->proofs & (1U << level)) && !add_proof(store, key, level, proofs, error))
 			return NULL;
-		g_ptr_array_add(proofs, proof);
 	}
 	if (set->failed_level > 0) {
 		g_autofree char *key = hf_name_failed_proof(set->id, set->failed_level);
-		HfProof *proof = read_proof(store, key, set->failed_level, error);
 
-		if (!proof)
+		if (!add_proof(store, key, set->failed_level, proofs, error))
 			return NULL;
-		g_ptr_array_add(proofs, proof);
 	}
 	return g_steal_pointer(&proofs);
 }

@@ -120,9 +120,15 @@ note_extensions(const HfRestored *restored, const GError *failure, HfProof *proo
 }
 
 static bool
+is_about_space(const char *message)
+{
+	return strstr(message, "No space left") || strstr(message, "could not extend file");
+}
+
+static bool
 is_about_server(const HfRestored *restored, const GError *failure)
 {
-	if (strstr(failure->message, "No space left") || strstr(failure->message, "could not extend file"))
+	if (is_about_space(failure->message))
 		return true;
 	switch ((HfError)failure->code) {
 	case HF_ERROR_TRANSIENT:
@@ -151,6 +157,9 @@ hf_lacking_note(const HfRestored *restored, const GError *failure, HfProof *proo
 		return note_extensions(restored, failure, proof);
 	if (!is_about_server(restored, failure))
 		return false;
-	hf_proof_add_unproved(proof, "the restore: %s", failure->message);
+	hf_proof_add_unproved(proof, "the restore: %s%s", failure->message,
+			      is_about_space(failure->message) && hf_scratch_is_own(restored->scratch)
+				      ? ": free some space, or set SCRATCH_DIR to a folder with more"
+				      : "");
 	return true;
 }

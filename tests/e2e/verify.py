@@ -10,8 +10,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.environ["HF_TEST_SRCDIR"], "tests", "lib"))
+from proof import Proof, servers  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import World, children, fresh_database, psql, url, wait_for  # noqa: E402
+from world import children, fresh_database, psql, url, wait_for  # noqa: E402
 
 SMALL = """CREATE EXTENSION pgcrypto;
 CREATE TABLE t AS SELECT i, md5(i::text) AS word FROM generate_series(1, 500) i;
@@ -27,41 +28,6 @@ SLOW = """CREATE TABLE naps (s float8);
 INSERT INTO naps VALUES (0);
 CREATE MATERIALIZED VIEW slow AS SELECT pg_sleep(s)::text FROM naps;
 UPDATE naps SET s = 120"""
-
-
-class Proof(World):
-    """With a folder for scratch clusters that their user can reach: root's temporary folders are closed."""
-
-    def __init__(self, database):
-        super().__init__(database)
-        os.chmod(self.folder, 0o711)
-        self.scratch = os.path.join(self.folder, "scratch")
-        os.mkdir(self.scratch)
-        os.chmod(self.scratch, 0o711)
-        self.env["SCRATCH_DIR"] = self.scratch
-
-    def backup(self, what="database", code=0, **env):
-        result = self.run("--json", "backup", what, **env)
-        assert result.code == code, result
-        return result.json
-
-    def leaves_nothing(self):
-        assert not os.listdir(self.scratch), os.listdir(self.scratch)
-        assert not servers(self.scratch), servers(self.scratch)
-
-
-def servers(folder):
-    """Process ids of whatever has folder among its arguments."""
-    found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            with open(path, "rb") as file:
-                words = file.read()
-        except OSError:
-            continue
-        if os.fsencode(folder) in words:
-            found.append(int(path.split("/")[2]))
-    return found
 
 
 def make_owner():
