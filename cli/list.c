@@ -16,6 +16,24 @@ status_word(const HfSet *set)
 	return set->status == HF_SET_COMPLETE ? "complete" : "partial";
 }
 
+/* What somebody has to look at goes before what was stored. */
+static const char *
+standing_word(const HfSet *set)
+{
+	if (set->is_accepted)
+		return "accepted";
+	return set->is_suspect ? "suspect" : status_word(set);
+}
+
+/* Why it is not good. */
+static const char *
+trouble_of(const HfSet *set)
+{
+	if (set->trouble)
+		return set->trouble;
+	return set->is_suspect && !set->is_accepted ? set->suspect_reason : "";
+}
+
 static void
 add_row(HfGrid *grid, const HfSet *set, int64_t now_s)
 {
@@ -24,9 +42,9 @@ add_row(HfGrid *grid, const HfSet *set, int64_t now_s)
 	bool is_known = !set->is_damaged;
 
 	hf_grid_add(grid, (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
-						is_known ? hf_text_level(set->level) : "-", status_word(set),
-						is_known ? size : "-", set->started_s > 0 ? age : "-",
-						set->trouble ? set->trouble : ""});
+						is_known ? hf_text_level(set->level) : "-",
+						standing_word(set), is_known ? size : "-",
+						set->started_s > 0 ? age : "-", trouble_of(set)});
 }
 
 static void
@@ -43,6 +61,11 @@ tell_set(HfJson *sets, const HfSet *set)
 	hf_json_add_number(row, "bytes", set->bytes);
 	hf_json_add_text(row, "started", set->started_s > 0 ? started : NULL);
 	hf_json_add_text(row, "trouble", set->trouble);
+	hf_json_add_flag(row, "suspect", set->is_suspect);
+	hf_json_add_bytes(row, "suspect_reason", set->suspect_reason);
+	hf_json_add_flag(row, "accepted", set->is_accepted);
+	if (set->failed_level > 0)
+		hf_json_add_number(row, "failed_level", (uint64_t)set->failed_level);
 	json_object_array_add(sets, row);
 }
 
