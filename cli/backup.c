@@ -118,6 +118,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 		return false;
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
+	hf_outcome_prune(cli, job->store);
 	return true;
 }
 

@@ -22,6 +22,8 @@ static const HfCommand *const commands[] = {
 	&hf_command_verify,
 	&hf_command_delete,
 	&hf_command_prune,
+	&hf_command_hold,
+	&hf_command_release,
 	&hf_command_config,
 	&hf_command_doctor,
 };

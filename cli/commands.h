@@ -22,5 +22,7 @@ extern const HfCommand hf_command_diff;
 extern const HfCommand hf_command_verify;
 extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;
+extern const HfCommand hf_command_hold;
+extern const HfCommand hf_command_release;
 extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;

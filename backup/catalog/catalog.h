@@ -18,6 +18,12 @@ typedef struct {
 	bool is_adopted;
 	bool is_damaged; /* a manifest is there, but cannot be read: trouble says why */
 	char *trouble;
+	bool is_suspect; /* a guard of the run saw something: suspect_reason says what */
+	char *suspect_reason;
+	bool is_accepted;  /* somebody looked at it, and took it for good */
+	bool is_held;      /* hold.h: not deleted until it is released */
+	char *hold_reason; /* NULL where none was given, or it cannot be read */
+	char *file_key;    /* of an adopted file: its key; else NULL */
 	int64_t started_s;
 	uint64_t bytes;       /* in the store */
 	HfManifest *manifest; /* NULL where is_damaged */
