@@ -3,11 +3,10 @@
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
+#include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
 #include "backup/stage/sink.h"
-#include "common/clock.h"
 #include "common/error.h"
-#include "common/json.h"
 
 #include <string.h>
 
@@ -34,7 +33,8 @@ hf_set_free(HfSet *set)
 typedef struct {
 	bool has_manifest, has_claim, has_later_part, has_database;
 	bool is_held;
-	int level;
+	bool has_suspect, has_accepted;
+	unsigned proofs, failed; /* bit N: level N */
 	uint64_t bytes;
 	int64_t time_s;
 } Seen;
@@ -102,7 +102,12 @@ note_object(Listed *listed, const HfObject *object)
 	seen->has_later_part = seen->has_later_part || name.is_later_part;
 	seen->has_database = seen->has_database || name.kind == HF_NAME_DATABASE;
 	seen->is_held = seen->is_held || name.kind == HF_NAME_HOLD;
-	seen->level = MAX(seen->level, name.level);
+	seen->has_suspect = seen->has_suspect || name.kind == HF_NAME_SUSPECT;
+	seen->has_accepted = seen->has_accepted || name.kind == HF_NAME_ACCEPTED;
+	if (name.kind == HF_NAME_PROOF)
+		seen->proofs |= 1U << name.level;
+	if (name.kind == HF_NAME_FAILED)
+		seen->failed |= 1U << name.level;
 }
 
 /* Three listings instead of one of everything: the bucket may hold other things, too. */
@@ -141,6 +146,19 @@ hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
 	return hf_manifest_parse(json, id, error);
 }
 
+/* What the names beside the manifest say; why a set is suspect has to be read. */
+static void
+take_marks(HfStore *store, HfSet *set, const Seen *seen)
+{
+	set->proofs = seen->proofs;
+	set->level = MAX(1, g_bit_nth_msf(seen->proofs, -1));
+	set->failed_level = MAX(0, g_bit_nth_lsf(seen->failed, -1));
+	set->is_accepted = seen->has_accepted;
+	set->is_suspect = seen->has_suspect || seen->failed != 0;
+	if (set->is_suspect)
+		set->suspect_reason = hf_marks_reason(store, set->id, seen->has_suspect, set->failed_level);
+}
+
 /* Adds the set of a manifest.  One that cannot be read for what it holds is a row, too; a store that fails is not. */
 static bool
 add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GError **error)
@@ -159,7 +177,7 @@ add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GErro
 	set->bytes = seen->bytes;
 	if (set->manifest) {
 		set->kind = hf_manifest_kind(set->manifest);
-		set->level = MAX(1, seen->level);
+		take_marks(store, set, seen);
 		set->status = set->manifest->status;
 		set->started_s = set->manifest->started_s;
 	} else {
@@ -285,7 +303,24 @@ is_exact(const HfSet *set, const char *id)
 	return strcmp(set->id, id) == 0 || strcmp(adopted_key(set), id) == 0;
 }
 
-/* The newest complete one of our own that holds a database, or else images; else the newest adopted one. */
+bool
+hf_set_is_good(const HfSet *set)
+{
+	return !set->is_damaged && (set->status == HF_SET_COMPLETE || set->is_accepted) &&
+	       (!set->is_suspect || set->is_accepted);
+}
+
+/* Of two sets that "latest" may name, the later one in the list being newer. */
+static int
+preference(const HfSet *set)
+{
+	return set->is_adopted ? 0 : hf_set_is_good(set) ? 2 : 1;
+}
+
+/*
+ * The newest good one of our own that holds a database, or else images; one that is suspect where there is no other;
+ * else the newest adopted one.
+ */
 static guint
 find_latest_of(const GPtrArray *sets, bool wants_database)
 {
@@ -295,10 +330,10 @@ find_latest_of(const GPtrArray *sets, bool wants_database)
 		const HfSet *set = g_ptr_array_index(sets, i);
 		const HfSet *best = found < sets->len ? g_ptr_array_index(sets, found) : NULL;
 
-		if (set->is_damaged || set->status != HF_SET_COMPLETE ||
+		if (set->is_damaged || (set->status != HF_SET_COMPLETE && !set->is_accepted) ||
 		    (wants_database ? !set->manifest->database : !set->manifest->images))
 			continue;
-		if (!best || best->is_adopted || !set->is_adopted)
+		if (!best || preference(set) >= preference(best))
 			found = i;
 	}
 	return found;
@@ -451,33 +486,4 @@ hf_catalog_read_tables(HfStore *store, HfManifest *manifest, GError **error)
 	hf_members_free(database->archive->members);
 	database->archive->members = g_steal_pointer(&index->members);
 	return g_steal_pointer(&index->tables);
-}
-
-/* ---- proofs ---- */
-
-bool
-hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t now_s, double duration_s,
-			GError **error)
-{
-	g_autoptr(HfJson) object = json_object_new_object();
-	g_autofree char *key = hf_name_proof(id, level);
-	g_autofree char *at = hf_clock_rfc3339(now_s);
-	g_autofree char *text = NULL;
-	g_autoptr(HfStage) stage = NULL;
-	int64_t time_s;
-
-	if (strlen(id) != HF_SET_ID_LEN || !hf_clock_parse_set_id(id, &time_s))
-		return hf_error_set(error, HF_ERROR_USAGE, "\"%s\" is not the id of a set", id);
-	/* The manifest itself is the record of level 1. */
-	if (level == 1)
-		return true;
-	hf_json_add_text(object, "format", "holdfast-proof");
-	hf_json_add_number(object, "version", 1);
-	hf_json_add_text(object, "set", id);
-	hf_json_add_number(object, "level", (uint64_t)level);
-	hf_json_add_text(object, "at", at);
-	hf_json_add_number(object, "milliseconds", (uint64_t)(MAX(duration_s, 0) * 1000));
-	text = g_strconcat(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN), "\n", NULL);
-	stage = hf_store_write(store, key, NULL, error);
-	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);
 }

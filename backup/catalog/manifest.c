@@ -74,6 +74,9 @@ hf_manifest_free(HfManifest *manifest)
 	g_free(manifest->program);
 	hf_database_record_free(manifest->database);
 	hf_images_record_free(manifest->images);
+	if (manifest->alarms)
+		g_ptr_array_unref(manifest->alarms);
+	g_free(manifest->alarms_against);
 	g_free(manifest);
 }
 

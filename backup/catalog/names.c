@@ -92,6 +92,24 @@ is_archive_ending(const char *rest, HfNameKind kind)
 	return false;
 }
 
+char *
+hf_name_failed_proof(const char *id, int level)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.failed%d.json", id, level);
+}
+
+char *
+hf_name_suspect(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.suspect.json", id);
+}
+
+char *
+hf_name_accepted(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.accepted.json", id);
+}
+
 /*
  * The time in a name, in our form or one that differs in its separators only: "2024-01-15T02:00:00" and
  * "2024-01-15T02-00-00-000Z" are of the earlier implementation.
@@ -112,6 +130,18 @@ read_time(const char *text, HfName *name)
 		g_strlcpy(name->id, form, sizeof name->id);
 }
 
+/* "<word>N.json" as N, or 0. */
+static int
+read_level(const char *rest, const char *word)
+{
+	const char *digit = rest + strlen(word);
+
+	return g_str_has_prefix(rest, word) && *digit >= '1' && *digit <= '0' + LEVEL_MAX &&
+			       strcmp(digit + 1, ".json") == 0
+		       ? *digit - '0'
+		       : 0;
+}
+
 static HfNameKind
 kind_beside(const char *rest, HfName *name)
 {
@@ -123,12 +153,15 @@ kind_beside(const char *rest, HfName *name)
 		return HF_NAME_HOLD;
 	if (strcmp(rest, ".RESTORE.txt") == 0)
 		return HF_NAME_BESIDE;
-	if (g_str_has_prefix(rest, ".level") && rest[6] >= '1' && rest[6] <= '0' + LEVEL_MAX &&
-	    strcmp(rest + 7, ".json") == 0) {
-		name->level = rest[6] - '0';
+	if (strcmp(rest, ".suspect.json") == 0)
+		return HF_NAME_SUSPECT;
+	if (strcmp(rest, ".accepted.json") == 0)
+		return HF_NAME_ACCEPTED;
+	name->level = read_level(rest, ".level");
+	if (name->level > 0)
 		return HF_NAME_PROOF;
-	}
-	return HF_NAME_OTHER;
+	name->level = read_level(rest, ".failed");
+	return name->level > 0 ? HF_NAME_FAILED : HF_NAME_OTHER;
 }
 
 /* "backup_<id>..." */

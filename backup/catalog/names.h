@@ -25,11 +25,17 @@ char *hf_name_restore(const char *id);
 char *hf_name_claim(const char *id);
 char *hf_name_proof(const char *id, int level);
 char *hf_name_hold(const char *id);
+char *hf_name_failed_proof(const char *id, int level);
+char *hf_name_suspect(const char *id);
+char *hf_name_accepted(const char *id);
 
 typedef enum {
 	HF_NAME_OTHER,    /* not ours */
 	HF_NAME_MANIFEST, /* id */
 	HF_NAME_PROOF,    /* id, level */
+	HF_NAME_FAILED,   /* id, level: a proof of it that failed */
+	HF_NAME_SUSPECT,  /* id */
+	HF_NAME_ACCEPTED, /* id */
 	HF_NAME_CLAIM,    /* id */
 	HF_NAME_HOLD,     /* id */
 	HF_NAME_BESIDE,   /* RESTORE.txt */
@@ -40,7 +46,7 @@ typedef enum {
 typedef struct {
 	HfNameKind kind;
 	char id[20];        /* "" where the name holds no time */
-	int level;          /* HF_NAME_PROOF */
+	int level;          /* HF_NAME_PROOF, HF_NAME_FAILED */
 	bool is_adoptable;  /* a whole archive by its name: *.sql.gz or *.tar.gz, no globals, no later part */
 	bool is_later_part; /* .part0002 and on */
 	bool has_own_form;  /* the time stands in our form and a dot follows: it may be an object of set id */

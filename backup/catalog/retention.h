@@ -73,8 +73,6 @@ HfRetentionPlan *hf_retention_plan(const GPtrArray *sets, const HfRetentionPolic
 void hf_retention_plan_free(HfRetentionPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfRetentionPlan, hf_retention_plan_free)
 
-/* Complete or accepted, not damaged, and not suspect or accepted. */
-bool hf_set_is_good(const HfSet *set);
 bool hf_set_has_half(const HfSet *set, HfHalf half);
 
 /* "held", "newest", "daily", ...: what stands in JSON for one bit.  Static. */

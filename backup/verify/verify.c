@@ -2,6 +2,7 @@
 
 #include "backup/verify/verify.h"
 #include "backup/verify/verify-images.h"
+#include "backup/catalog/marks.h"
 #include "backup/source/scan.h"
 #include "backup/stage/sink.h"
 #include "common/clock.h"
