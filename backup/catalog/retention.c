@@ -66,12 +66,6 @@ hf_keep_word(HfKeep keep)
 /* ---- sets ---- */
 
 bool
-hf_set_is_good(const HfSet *set)
-{
-	return !set->is_damaged && (set->is_accepted || (set->status == HF_SET_COMPLETE && !set->is_suspect));
-}
-
-bool
 hf_set_has_half(const HfSet *set, HfHalf half)
 {
 	return g_strcmp0(set->kind, "full") == 0 ||
@@ -182,8 +176,10 @@ keep_best(Planning *planning, HfHalf half)
 static void
 keep_each(Planning *planning)
 {
-	int64_t oldest_s = planning->now_s - (int64_t)planning->policy->days * DAY_S;
+	int64_t oldest_s;
 
+	if (__builtin_sub_overflow(planning->now_s, (int64_t)planning->policy->days * DAY_S, &oldest_s))
+		oldest_s = G_MININT64;
 	for (guint i = 0; i < planning->decisions->len; i++) {
 		HfDecision *decision = planning->decisions->pdata[i];
 		const HfSet *set = decision->set;
@@ -316,17 +312,14 @@ stop(HfRetentionPlan *plan)
 
 /* ---- in words ---- */
 
-/* "", " of the database", " of the images", " of both". */
+/* Of which half it is true, where that goes without saying neither by the set's kind nor by both. */
 static const char *
 of_halves(const HfDecision *decision, HfKeep reason)
 {
 	bool of_database = decision->of[HF_HALF_DATABASE] & reason;
 	bool of_images = decision->of[HF_HALF_IMAGES] & reason;
 
-	return of_database && of_images ? " of the database and of the images"
-	       : of_database            ? " of the database"
-	       : of_images              ? " of the images"
-					: "";
+	return of_database == of_images ? "" : of_database ? " of the database" : " of the images";
 }
 
 static char *
@@ -343,6 +336,16 @@ expired(const HfRetentionPolicy *policy, const HfSet *set)
 	return g_strdup_printf("older than %u %s%s", policy->days, policy->days == 1 ? "day" : "days", rest);
 }
 
+/* "The newest good set" needs no "and the newest of the highest level" where no older set was proved further. */
+static bool
+is_said_already(const HfDecision *decision)
+{
+	for (HfHalf half = 0; half < HF_HALVES; half++)
+		if ((decision->of[half] & HF_KEEP_HIGHEST) && !(decision->of[half] & HF_KEEP_NEWEST))
+			return false;
+	return true;
+}
+
 static char *
 explain_one(const HfDecision *decision, const HfRetentionPolicy *policy, size_t word)
 {
@@ -353,9 +356,11 @@ explain_one(const HfDecision *decision, const HfRetentionPolicy *policy, size_t 
 		return g_strconcat("held", set->hold_reason ? ": " : NULL, set->hold_reason, NULL);
 	if (reason == HF_KEEP_DAMAGED)
 		return g_strconcat("damaged", set->trouble ? ": " : NULL, set->trouble, NULL);
-	if (reason == HF_KEEP_HIGHEST)
+	if (reason == HF_KEEP_HIGHEST && !is_said_already(decision))
 		return g_strdup_printf("the newest%s at level %d, the highest reached",
 				       of_halves(decision, reason), set->level);
+	if (reason == HF_KEEP_HIGHEST)
+		return NULL;
 	if (reason == HF_KEEP_AGE)
 		return g_strdup_printf("not older than %u %s", policy->days,
 				       policy->days == 1 ? "day" : "days");
