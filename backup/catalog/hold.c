@@ -69,7 +69,7 @@ parse_reason(HfStage *sink)
 	g_autoptr(GBytes) bytes = hf_sink_bytes_get(sink);
 	gsize len;
 	const char *text = g_bytes_get_data(bytes, &len);
-	g_autoptr(HfJson) object = hf_json_parse(text, len, NULL);
+	g_autoptr(HfJson) object = len > 0 ? hf_json_parse(text, len, NULL) : NULL;
 	char *reason = NULL;
 
 	if (object && json_object_is_type(object, json_type_object) &&
