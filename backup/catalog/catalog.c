@@ -83,6 +83,19 @@ add_candidate(Listed *listed, const HfObject *object, const HfName *name)
 	g_ptr_array_add(listed->candidates, candidate);
 }
 
+/* What lies beside a manifest. */
+static void
+note_mark(Seen *seen, const HfName *name)
+{
+	seen->is_held = seen->is_held || name->kind == HF_NAME_HOLD;
+	seen->has_suspect = seen->has_suspect || name->kind == HF_NAME_SUSPECT;
+	seen->has_accepted = seen->has_accepted || name->kind == HF_NAME_ACCEPTED;
+	if (name->kind == HF_NAME_PROOF)
+		seen->proofs |= 1U << name->level;
+	if (name->kind == HF_NAME_FAILED)
+		seen->failed |= 1U << name->level;
+}
+
 static void
 note_object(Listed *listed, const HfObject *object)
 {
@@ -101,13 +114,7 @@ note_object(Listed *listed, const HfObject *object)
 	seen->has_claim = seen->has_claim || name.kind == HF_NAME_CLAIM;
 	seen->has_later_part = seen->has_later_part || name.is_later_part;
 	seen->has_database = seen->has_database || name.kind == HF_NAME_DATABASE;
-	seen->is_held = seen->is_held || name.kind == HF_NAME_HOLD;
-	seen->has_suspect = seen->has_suspect || name.kind == HF_NAME_SUSPECT;
-	seen->has_accepted = seen->has_accepted || name.kind == HF_NAME_ACCEPTED;
-	if (name.kind == HF_NAME_PROOF)
-		seen->proofs |= 1U << name.level;
-	if (name.kind == HF_NAME_FAILED)
-		seen->failed |= 1U << name.level;
+	note_mark(seen, &name);
 }
 
 /* Three listings instead of one of everything: the bucket may hold other things, too. */
