@@ -122,6 +122,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
 	hf_cli_prove_after(cli, job->store, manifest->id);
+	hf_outcome_prune(cli, job->store);
 	return true;
 }
 

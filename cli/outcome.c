@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/catalog/prune.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -250,4 +251,55 @@ hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, 
 	name_alarms(manifest);
 	if (manifest->status != HF_SET_COMPLETE || manifest->alarms)
 		cli->exit = HF_EXIT_SUSPECT;
+}
+
+/* ---- what goes after a good backup ---- */
+
+static void
+say_pruned(const HfCli *cli, const HfPrune *prune)
+{
+	guint deleted = prune->counts[HF_FATE_DELETED];
+
+	if (prune->plan->is_off)
+		return;
+	if (prune->plan->stop || prune->is_refused)
+		hf_cli_say(cli, "pruned    nothing: \"holdfast prune --dry-run\" says why\n");
+	else
+		hf_cli_say(cli, "pruned    %u old %s deleted, %u stay\n", deleted,
+			   deleted == 1 ? "set" : "sets", prune->rows->len - deleted);
+}
+
+static void
+tell_pruned(HfCli *cli, const HfPrune *prune)
+{
+	HfJson *object = json_object_new_object();
+	HfJson *deleted = json_object_new_array();
+
+	for (guint i = 0; i < prune->rows->len; i++) {
+		const HfPruneRow *row = prune->rows->pdata[i];
+		const HfSet *set = row->decision->set;
+
+		if (row->fate == HF_FATE_DELETED)
+			json_object_array_add(
+				deleted, json_object_new_string(set->file_key ? set->file_key : set->id));
+	}
+	hf_json_add(object, "deleted", deleted);
+	hf_json_add_number(object, "stay", prune->rows->len - prune->counts[HF_FATE_DELETED]);
+	hf_json_add_text(object, "stopped", prune->plan->stop);
+	hf_json_add_flag(object, "needs_force", prune->is_refused);
+	hf_json_add(cli->reply, "pruned", object);
+}
+
+void
+hf_outcome_prune(HfCli *cli, HfStore *store)
+{
+	g_autoptr(HfPrune) prune = NULL;
+
+	if (cli->exit != HF_EXIT_GOOD)
+		return;
+	prune = hf_prune_after_backup(store, cli->settings, NULL);
+	if (!prune)
+		return;
+	say_pruned(cli, prune);
+	tell_pruned(cli, prune);
 }

@@ -113,6 +113,9 @@ say_set(const HfCli *cli, const HfSet *set)
 	say_marks(cli, set);
 	if (manifest->note)
 		hf_cli_say(cli, "note      %s\n", manifest->note);
+	if (set->is_held)
+		hf_cli_say(cli, "held      %s\n",
+			   set->hold_reason ? set->hold_reason : "until it is released");
 	hf_cli_say(cli, "started   %s\n", set->started_s > 0 ? started : "not known");
 	if (manifest->finished_s >= manifest->started_s && manifest->host)
 		hf_cli_say(cli, "took      %d s, on %s, by %s\n",
@@ -140,6 +143,8 @@ tell_set(HfCli *cli, const HfSet *set, GError **error)
 	hf_json_add_number(cli->reply, "level", (uint64_t)set->level);
 	hf_json_add_text(cli->reply, "proof", hf_text_level(set->level));
 	hf_json_add_flag(cli->reply, "adopted", set->is_adopted);
+	hf_json_add_flag(cli->reply, "held", set->is_held);
+	hf_json_add_bytes(cli->reply, "hold_reason", set->hold_reason);
 	hf_json_add_number(cli->reply, "bytes", set->bytes);
 	hf_json_add_flag(cli->reply, "suspect", set->is_suspect);
 	hf_json_add_bytes(cli->reply, "suspect_reason", set->suspect_reason);

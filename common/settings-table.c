@@ -10,8 +10,16 @@
 #define ACCESS "S3 access"
 #define IMAGES "Images"
 #define BACKUPS "Backups"
+#define RETENTION "Retention"
 #define TUNING "Tuning"
 #define PROOF "Proof"
+
+#define KEEP(name, which, unit) \
+	{ \
+		name, NULL, HF_TYPE_NUMBER, RETENTION, "0", 0, 100000, \
+			"For so many " which " that have one, the newest good set of the " unit \
+			" stays, whatever its age." \
+	}
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -121,6 +129,22 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"SCRATCH_USER", NULL, HF_TYPE_TEXT, PROOF, NULL, 0, 0,
 		 "The user that a scratch cluster runs as where holdfast runs as root. Not set: postgres, or "
 		 "nobody."},
+	[HF_SET_BACKUP_RETENTION_DAYS] = {"BACKUP_RETENTION_DAYS", NULL, HF_TYPE_NUMBER, RETENTION, "30", 0,
+					  36500,
+					  "A set stays for so many days. 0: no set stays for its age, only "
+					  "by KEEP_*; with none of these, "
+					  "every set stays. The newest good set, and the newest at the "
+					  "highest level of proof, always do."},
+	[HF_SET_KEEP_LAST] = {"KEEP_LAST", NULL, HF_TYPE_NUMBER, RETENTION, "0", 0, 100000,
+			      "So many of the newest good sets stay, whatever their age."},
+	[HF_SET_KEEP_DAILY] = KEEP("KEEP_DAILY", "of the last days (UTC)", "day"),
+	[HF_SET_KEEP_WEEKLY] = KEEP("KEEP_WEEKLY", "of the last weeks (Monday to Sunday, UTC)", "week"),
+	[HF_SET_KEEP_MONTHLY] = KEEP("KEEP_MONTHLY", "of the last months (UTC)", "month"),
+	[HF_SET_KEEP_YEARLY] = KEEP("KEEP_YEARLY", "of the last years (UTC)", "year"),
+	[HF_SET_PRUNE_AFTER_BACKUP] =
+		{"PRUNE_AFTER_BACKUP", NULL, HF_TYPE_FLAG, RETENTION, "true", 0, 0,
+		 "Whether each good backup is followed by \"holdfast prune\". false where this host may not "
+		 "delete."},
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},
