@@ -24,6 +24,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_prune,
 	&hf_command_config,
 	&hf_command_doctor,
+	&hf_command_token,
 };
 
 const HfCommand *const *

@@ -24,3 +24,4 @@ extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;
 extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;
+extern const HfCommand hf_command_token;
