@@ -83,7 +83,7 @@ hf_reply_free(HfReply *reply)
 		g_bytes_unref(reply->body);
 	if (reply->source)
 		reply->source->free(reply->source);
-	g_free(reply->problem);
+	g_free(reply->what);
 	g_free(reply);
 }
 
@@ -133,7 +133,7 @@ hf_reply_problem_with(unsigned status, const char *code, const char *message, co
 		json_object_put(members);
 	}
 	reply = hf_reply_json(status, object);
-	reply->problem = g_steal_pointer(&line);
+	reply->what = g_steal_pointer(&line);
 	return reply;
 }
 

@@ -36,7 +36,7 @@ typedef struct {
 	GBytes *body;          /* NULL: none, or source */
 	HfReplySource *source; /* NULL: none */
 	uint64_t source_bytes; /* how many it will give */
-	char *problem;         /* NULL, or the error's text: for the log and the audit trail */
+	char *what;            /* NULL, or what came of it, for the log and the audit trail: an error's text, a job's id */
 } HfReply;
 
 /* Empty, and of no body. */

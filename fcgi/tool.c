@@ -1,11 +1,15 @@
 #include "config.h"
 
 #include "common/error.h"
+#include "fcgi/deadline.h"
 #include "fcgi/tool.h"
 
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Somebody waits for the reply, and a worker is held meanwhile. */
+#define PATIENCE_S 120
 
 /* What a child prints is held: a manifest, or a page of images. */
 #define OUTPUT_MAX ((size_t)4 << 20)
@@ -113,7 +117,7 @@ hf_tool_start(const HfTool *tool, const char *const *words, GError **error)
 }
 
 static bool
-read_all(HfChild *child, GString *output, GError **error)
+read_pieces(HfChild *child, GString *output, GError **error)
 {
 	char piece[PIPE_BUF];
 	size_t got;
@@ -128,6 +132,22 @@ read_all(HfChild *child, GString *output, GError **error)
 		g_string_append_len(output, piece, (gssize)got);
 	} while (got > 0);
 	return true;
+}
+
+static bool
+read_all(HfChild *child, GString *output, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+	bool is_read;
+
+	hf_deadline_cancel(PATIENCE_S);
+	is_read = read_pieces(child, output, &trouble);
+	if (hf_deadline_clear())
+		return hf_error_set(error, HF_ERROR_TRANSIENT,
+				    "it took longer than %d seconds: is the store slow?", PATIENCE_S);
+	if (!is_read)
+		g_propagate_error(error, g_steal_pointer(&trouble));
+	return is_read;
 }
 
 /* The reply says itself whether it is good; a child that printed none is judged by its exit. */
