@@ -50,14 +50,29 @@ has_day(const HfCron *cron, int64_t days)
 	return hf_cron_has_day(cron, date.month, date.day, date.weekday);
 }
 
-/* The first, or with step -1 the last, minute of a day from minute on that fits; -1 where none does. */
+/* The bit nearest to from, itself included, in the direction of step; -1 where there is none below count. */
+static int
+find_bit(uint64_t bits, int from, int count, int step)
+{
+	for (; from >= 0 && from < count; from += step)
+		if (bits >> from & 1)
+			return from;
+	return -1;
+}
+
+/* The same for the minutes of a day. */
 static int
 find_minute(const HfCron *cron, int minute, int step)
 {
-	for (; minute >= 0 && minute < 24 * 60; minute += step)
-		if ((cron->hours >> (minute / 60) & 1) && (cron->minutes >> (minute % 60) & 1))
-			return minute;
-	return -1;
+	int hour = find_bit(cron->hours, minute / 60, 24, step);
+	int first = step > 0 ? 0 : 59;
+	int found = hour == minute / 60 ? find_bit(cron->minutes, minute % 60, 60, step) : -1;
+
+	if (hour >= 0 && found < 0) {
+		hour = hour == minute / 60 ? find_bit(cron->hours, hour + step, 24, step) : hour;
+		found = find_bit(cron->minutes, first, 60, step);
+	}
+	return hour < 0 ? -1 : hour * 60 + found;
 }
 
 /* The slot next to a local minute in the direction of step, itself included. */
