@@ -10,6 +10,11 @@ usage() {
 	exit 2
 }
 
+# Node.js from other places than Debian (nodesource) brings npm along, and does not go with Debian's.
+npm_package() {
+	command -v npm >/dev/null || echo npm
+}
+
 packages() {
 	case $1 in
 	build) # what it takes to compile
@@ -28,7 +33,7 @@ packages() {
 		;;
 	tests) # the judges: other programs that read what we write; and the checks of the code
 		echo python3 awscli zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
-			clang libclang-rt-14-dev file bsdextrautils
+			clang libclang-rt-14-dev file bsdextrautils nodejs "$(npm_package)"
 		;;
 	bench) # what a user would use instead
 		echo python3 pigz zstd restic pgbackrest rclone procps
