@@ -12,6 +12,7 @@
 #define BACKUPS "Backups"
 #define TUNING "Tuning"
 #define TOKENS "Tokens"
+#define SCHEDULE "Schedule"
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -141,6 +142,24 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"INTERNAL_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
 		 "What the timer shows to the service; 32 letters or more. Not set: a random one, kept in "
 		 "BACKUP_STATE_DIR/internal-token."},
+	[HF_SET_ENABLE_DAILY_BACKUP] = {"ENABLE_DAILY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
+					"Whether holdfast-timer runs the daily backup: database, and images "
+					"that are new or changed."},
+	[HF_SET_ENABLE_WEEKLY_BACKUP] = {"ENABLE_WEEKLY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
+					 "Whether holdfast-timer runs the weekly backup: database and all "
+					 "images, verified afterwards."},
+	[HF_SET_DAILY_BACKUP_SCHEDULE] = {"DAILY_BACKUP_SCHEDULE", NULL, HF_TYPE_TEXT, SCHEDULE, "0 2 * * *",
+					  0, 0,
+					  "When the daily backup runs, in TZ: minute, hour, day of the "
+					  "month, month and weekday as in a "
+					  "crontab, or a word such as @daily."},
+	[HF_SET_WEEKLY_BACKUP_SCHEDULE] = {"WEEKLY_BACKUP_SCHEDULE", NULL, HF_TYPE_TEXT, SCHEDULE,
+					   "0 3 * * 0", 0, 0,
+					   "When the weekly backup runs, in the same words."},
+	[HF_SET_TZ] = {"TZ", NULL, HF_TYPE_TEXT, SCHEDULE, "UTC", 0, 0,
+		       "The time zone of the schedule, such as Europe/Berlin. A time that the clock skips in "
+		       "spring "
+		       "runs right after the gap, one that comes twice in autumn runs the first time only."},
 };
 
 const HfSetting *
