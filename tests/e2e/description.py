@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/openapi.yaml: sound in itself, the same as docs/openapi.json, complete, and a judge that can say no."""
+"""docs/openapi.yaml: sound in itself, and a judge that can say no."""
 import json
 import os
 import re
@@ -10,7 +10,7 @@ import jsonschema
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import case, run  # noqa: E402
-from openapi import DOCS, description  # noqa: E402
+from openapi import description  # noqa: E402
 
 DOCUMENT = description.document
 
@@ -68,12 +68,6 @@ def _():
     for path, item in DOCUMENT["paths"].items():
         declared = {description.follow(parameter)["name"] for parameter in item.get("parameters", [])}
         assert declared == set(re.findall(r"\{(\w+)\}", path)), path
-
-
-@case("/openapi/the-json-is-the-yaml")
-def _():
-    with open(DOCS / "openapi.json", encoding="utf-8") as text:
-        assert json.load(text) == DOCUMENT, "run: python3 tests/lib/openapi.py --json >docs/openapi.json"
 
 
 ROW = {"key": "backups/x.sql.gz", "size": 1, "lastModified": "2024-01-15T02:00:00.000Z", "type": "database", "level": 1,

@@ -3,13 +3,10 @@
 
     from openapi import description
     description.check("GET", "/api/backup/status?x=1", 200, "application/json", body)    # AssertionError says what is wrong
-
-usage: openapi.py --json      prints the description as JSON, which docs/openapi.json holds and the service sends
 """
 import json
 import pathlib
 import re
-import sys
 import urllib.parse
 
 import jsonschema
@@ -89,8 +86,3 @@ def load():
 
 
 description = Description(load())
-
-if __name__ == "__main__":
-    assert sys.argv[1:] == ["--json"], __doc__
-    json.dump(description.document, sys.stdout, separators=(",", ":"), ensure_ascii=False)
-    print()
