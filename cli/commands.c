@@ -31,6 +31,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_config,
 	&hf_command_doctor,
 	&hf_command_keygen,
+	&hf_command_token,
 };
 
 /* What this program, the service and the timer start; nothing for people. */

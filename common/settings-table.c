@@ -13,6 +13,9 @@
 #define RETENTION "Retention"
 #define TUNING "Tuning"
 #define PROOF "Proof"
+#define TOKENS "Tokens"
+#define SCHEDULE "Schedule"
+#define SERVICE "Service"
 
 #define KEEP(name, which, unit) \
 	{ \
@@ -153,6 +156,86 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_S3_STALL_SECONDS] =
 		{"S3_STALL_SECONDS", NULL, HF_TYPE_NUMBER, TUNING, "30", 1, 3600,
 		 "After how many seconds without a byte a transfer is given up and tried again."},
+	[HF_SET_JWT_SECRET] =
+		{"JWT_SECRET", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+		 "The secret that the application signs its tokens with (HS256, HS384, HS512); 32 bytes or "
+		 "more. The service wants at least one key: this, JWT_PUBLIC_KEY_FILE, JWT_JWKS_FILE or "
+		 "JWT_JWKS_URL."},
+	[HF_SET_JWT_ALGORITHMS] =
+		{"JWT_ALGORITHMS", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+		 "The algorithms that a token may be signed with, separated by commas: HS256, HS384, HS512, "
+		 "RS256, RS384, RS512, ES256, ES384, ES512. Not set: those that fit the keys."},
+	[HF_SET_JWT_PUBLIC_KEY_FILE] =
+		{"JWT_PUBLIC_KEY_FILE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+		 "A PEM file with the public key, or the certificate, that tokens are checked with (RS256, "
+		 "ES256, ...). Several in one file, or several files separated by commas: each is tried, so "
+		 "that keys can change."},
+	[HF_SET_JWT_JWKS_FILE] = {"JWT_JWKS_FILE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				  "A file with the keys as a JSON Web Key Set; a token names its key by "
+				  "\"kid\". Several secrets can be listed here as well (kty oct)."},
+	[HF_SET_JWT_JWKS_URL] =
+		{"JWT_JWKS_URL", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+		 "Where the identity provider serves its JSON Web Key Set, as https://host/path. Kept in "
+		 "memory, read again each hour and, at most once a minute, when a token names an unknown "
+		 "key."},
+	[HF_SET_JWT_JWKS_CA_BUNDLE] = {"JWT_JWKS_CA_BUNDLE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				       "A PEM file with the private CA that signed the certificate of "
+				       "JWT_JWKS_URL's server."},
+	[HF_SET_JWT_ISSUER] = {"JWT_ISSUER", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+			       "What a token's \"iss\" must be; several are separated by commas. Not set: "
+			       "it is not looked at."},
+	[HF_SET_JWT_AUDIENCE] = {"JWT_AUDIENCE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				 "What a token's \"aud\" must hold; one of several, separated by commas, is "
+				 "enough. Not set: it is not looked at."},
+	[HF_SET_JWT_ADMIN_CLAIM] =
+		{"JWT_ADMIN_CLAIM", NULL, HF_TYPE_TEXT, TOKENS, "role", 0, 0,
+		 "The claim that makes an administrator: a name, or a path such as realm_access.roles."},
+	[HF_SET_JWT_ADMIN_VALUES] = {"JWT_ADMIN_VALUES", NULL, HF_TYPE_TEXT, TOKENS, "admin", 0, 0,
+				     "What that claim must be, or hold where it is a list; one of several, "
+				     "separated by commas, is "
+				     "enough. \"true\" matches a true claim."},
+	[HF_SET_JWT_ADMIN_SUBJECTS] = {"JWT_ADMIN_SUBJECTS", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				       "Administrators by their \"sub\" or \"id\", separated by commas, "
+				       "whatever their role."},
+	[HF_SET_INTERNAL_TOKEN] =
+		{"INTERNAL_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+		 "What the timer shows to the service; 32 letters or more. Not set: a random one, kept in "
+		 "BACKUP_STATE_DIR/internal-token."},
+	[HF_SET_ENABLE_DAILY_BACKUP] = {"ENABLE_DAILY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
+					"Whether holdfast-timer runs the daily backup: database, and images "
+					"that are new or changed."},
+	[HF_SET_ENABLE_WEEKLY_BACKUP] = {"ENABLE_WEEKLY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
+					 "Whether holdfast-timer runs the weekly backup: database and all "
+					 "images, verified afterwards."},
+	[HF_SET_DAILY_BACKUP_SCHEDULE] = {"DAILY_BACKUP_SCHEDULE", NULL, HF_TYPE_TEXT, SCHEDULE, "0 2 * * *",
+					  0, 0,
+					  "When the daily backup runs, in TZ: minute, hour, day of the "
+					  "month, month and weekday as in a "
+					  "crontab, or a word such as @daily."},
+	[HF_SET_WEEKLY_BACKUP_SCHEDULE] = {"WEEKLY_BACKUP_SCHEDULE", NULL, HF_TYPE_TEXT, SCHEDULE,
+					   "0 3 * * 0", 0, 0,
+					   "When the weekly backup runs, in the same words."},
+	[HF_SET_TZ] = {"TZ", NULL, HF_TYPE_TEXT, SCHEDULE, "UTC", 0, 0,
+		       "The time zone of the schedule, such as Europe/Berlin. A time that the clock skips in "
+		       "spring "
+		       "runs right after the gap, one that comes twice in autumn runs the first time only."},
+	[HF_SET_TRIGGER_WAIT_SECONDS] =
+		{"TRIGGER_WAIT_SECONDS", NULL, HF_TYPE_NUMBER, SERVICE, "300", 0, 3600,
+		 "How many seconds a request that triggers a backup waits for its end, before it is answered "
+		 "202 with the job's address. 0: not at all."},
+	[HF_SET_FCGI_WORKERS] =
+		{"FCGI_WORKERS", NULL, HF_TYPE_NUMBER, SERVICE, "4", 1, 256,
+		 "How many workers the pool has, as multiwatch was told by -f: half of them may "
+		 "wait for backups at a time."},
+	[HF_SET_FCGI_PEER_USERS] =
+		{"FCGI_PEER_USERS", NULL, HF_TYPE_TEXT, SERVICE, "www-data", 0, 0,
+		 "The users, separated by blanks or commas, that may connect to the pool's socket: nginx's "
+		 "workers, and the timer where it has another user than the pool. The pool's own user and "
+		 "root may always."},
+	[HF_SET_HOLDFAST_PROGRAM] =
+		{"HOLDFAST_PROGRAM", NULL, HF_TYPE_TEXT, SERVICE, NULL, 0, 0,
+		 "The path of the holdfast program that the workers start. Not set: the one in the worker's "
+		 "own folder."},
 };
 
 const HfSetting *
