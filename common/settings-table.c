@@ -13,6 +13,7 @@
 #define TUNING "Tuning"
 #define TOKENS "Tokens"
 #define SCHEDULE "Schedule"
+#define SERVICE "Service"
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -160,6 +161,8 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		       "The time zone of the schedule, such as Europe/Berlin. A time that the clock skips in "
 		       "spring "
 		       "runs right after the gap, one that comes twice in autumn runs the first time only."},
+	[HF_SET_FCGI_SOCKET] = {"FCGI_SOCKET", NULL, HF_TYPE_TEXT, SERVICE, "/run/holdfast/fcgi.sock", 0, 0,
+				"The pool's socket, where nginx and holdfast-timer find it."},
 };
 
 const HfSetting *
