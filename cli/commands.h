@@ -22,6 +22,7 @@ extern const HfCommand hf_command_diff;
 extern const HfCommand hf_command_verify;
 extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;
+extern const HfCommand hf_command_schedule;
 extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;
 extern const HfCommand hf_command_token;
