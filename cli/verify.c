@@ -26,14 +26,14 @@ estimate(const HfManifest *manifest)
 }
 
 static bool
-prove(const HfCli *cli, HfStore *store, const HfSet *set, int level, GError **error)
+prove(HfStore *store, const HfSet *set, int level, GError **error)
 {
 	HfProgress progress = {.phase = "reading"};
 	g_autoptr(HfProgressBar) bar = NULL;
 
 	if (set->manifest && level > 1)
 		progress.estimated_bytes = estimate(set->manifest);
-	bar = cli->is_quiet ? NULL : hf_progress_bar_start("verify", &progress);
+	bar = hf_progress_bar_start("verify", &progress);
 	return hf_verify(store, set, level, &progress, error);
 }
 
@@ -67,7 +67,7 @@ run(HfCli *cli, char **arguments, GError **error)
 	if (set->is_damaged)
 		return hf_error_set(error, HF_ERROR_CORRUPT, "set \"%s\" is damaged: %s", set->id,
 				    set->trouble);
-	if (!prove(cli, store, set, level, error)) {
+	if (!prove(store, set, level, error)) {
 		g_prefix_error(error, "set \"%s\": ", set->id);
 		return false;
 	}

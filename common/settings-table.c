@@ -161,6 +161,23 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		       "The time zone of the schedule, such as Europe/Berlin. A time that the clock skips in "
 		       "spring "
 		       "runs right after the gap, one that comes twice in autumn runs the first time only."},
+	[HF_SET_TRIGGER_WAIT_SECONDS] =
+		{"TRIGGER_WAIT_SECONDS", NULL, HF_TYPE_NUMBER, SERVICE, "300", 0, 3600,
+		 "How many seconds a request that triggers a backup waits for its end, before it is answered "
+		 "202 with the job's address. 0: not at all."},
+	[HF_SET_FCGI_WORKERS] =
+		{"FCGI_WORKERS", NULL, HF_TYPE_NUMBER, SERVICE, "4", 1, 256,
+		 "How many workers the pool has, as multiwatch was told by -f: half of them may "
+		 "wait for backups at a time."},
+	[HF_SET_FCGI_PEER_USERS] =
+		{"FCGI_PEER_USERS", NULL, HF_TYPE_TEXT, SERVICE, "www-data", 0, 0,
+		 "The users, separated by blanks or commas, that may connect to the pool's socket: nginx's "
+		 "workers, and the timer where it has another user than the pool. The pool's own user and "
+		 "root may always."},
+	[HF_SET_HOLDFAST_PROGRAM] =
+		{"HOLDFAST_PROGRAM", NULL, HF_TYPE_TEXT, SERVICE, NULL, 0, 0,
+		 "The path of the holdfast program that the workers start. Not set: the one in the worker's "
+		 "own folder."},
 	[HF_SET_FCGI_SOCKET] = {"FCGI_SOCKET", NULL, HF_TYPE_TEXT, SERVICE, "/run/holdfast/fcgi.sock", 0, 0,
 				"The pool's socket, where nginx and holdfast-timer find it."},
 };

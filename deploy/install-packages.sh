@@ -32,7 +32,7 @@ packages() {
 		echo radosgw ceph-mon ceph-osd ceph-common curl openssl
 		;;
 	tests) # the judges: other programs that read what we write; and the checks of the code
-		echo python3 awscli zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
+		echo python3 python3-yaml python3-jsonschema awscli zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
 			clang libclang-rt-14-dev file bsdextrautils nodejs "$(npm_package)"
 		;;
 	bench) # what a user would use instead

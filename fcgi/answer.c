@@ -10,7 +10,8 @@ char *
 hf_answer_time(int64_t unix_ms)
 {
 	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(unix_ms / 1000);
-	g_autofree char *text = time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%S") : g_strdup("1970-01-01T00:00:00");
+	g_autofree char *text = time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%S")
+				     : g_strdup("1970-01-01T00:00:00");
 
 	return g_strdup_printf("%s.%03dZ", text, (int)(unix_ms % 1000));
 }

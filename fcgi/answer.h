@@ -12,7 +12,8 @@
 char *hf_answer_time(int64_t unix_ms);
 
 /* "limit" of the query, else HF_PAGE_DEFAULT.  False with *refusal_out where it is not 1 to HF_PAGE_MAX. */
-bool hf_answer_limit(const HfRequest *request, const HfRoute *route, unsigned *limit_out, HfReply **refusal_out);
+bool hf_answer_limit(const HfRequest *request, const HfRoute *route, unsigned *limit_out,
+		     HfReply **refusal_out);
 
 /* NULL where every name in the query is one of names (closed by NULL); else the refusal: 400. */
 HfReply *hf_answer_check_query(const HfRequest *request, const HfRoute *route, const char *const *names);

@@ -20,4 +20,3 @@ HfJson *hf_catalogue_store(const HfService *service, int64_t as_of_s);
 
 /* Looks at the store now, and waits for it; what fails is a warning. */
 void hf_catalogue_refresh(HfService *service);
-

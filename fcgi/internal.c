@@ -15,7 +15,8 @@
 static bool
 has_database(const HfSettings *settings)
 {
-	return hf_settings_secret(settings, HF_SET_DATABASE_URL) || hf_settings_text(settings, HF_SET_DB_NAME);
+	return hf_settings_secret(settings, HF_SET_DATABASE_URL) ||
+	       hf_settings_text(settings, HF_SET_DB_NAME);
 }
 
 static bool
@@ -86,11 +87,12 @@ start(HfService *service, HfState *state, const HfRoute *route, const char *sche
 	const char *kind = kind_of(service->settings);
 	g_autoptr(HfJson) parameters = parameters_of(schedule, kind);
 	g_autofree char *by = g_strconcat("schedule:", schedule, NULL);
-	HfJobRequest request = {.kind = kind,
-				.parameters = json_object_to_json_string_ext(parameters, JSON_C_TO_STRING_PLAIN),
-				.requested_by = by,
-				.mark = schedule,
-				.slot_s = slot_s};
+	HfJobRequest request = {
+		.kind = kind,
+		.parameters = json_object_to_json_string_ext(parameters, JSON_C_TO_STRING_PLAIN),
+		.requested_by = by,
+		.mark = schedule,
+		.slot_s = slot_s};
 	HfJobProgram program = hf_service_program(service);
 	g_autofree char *job = NULL;
 	g_autofree char *running = NULL;
@@ -160,7 +162,8 @@ hf_handle_slots(HfService *service, const HfRequest *request, char **arguments, 
 		hf_json_add(members, service->runs->items[i].name, member);
 		if (!state || !hf_marks_get(state, service->runs->items[i].name, &slot_s, &error))
 			return hf_reply_error(error, route->failure);
-		json_object_object_add(member, "lastSlot", slot_s != 0 ? json_object_new_int64(slot_s) : NULL);
+		json_object_object_add(member, "lastSlot",
+				       slot_s != 0 ? json_object_new_int64(slot_s) : NULL);
 	}
 	return hf_reply_json(200, g_steal_pointer(&members));
 }

@@ -77,7 +77,8 @@ hf_handle_log(HfService *service, const HfRequest *request, char **arguments, co
 	if (refusal)
 		return refusal;
 	if (after_text && !g_ascii_string_to_unsigned(after_text, 10, 0, G_MAXINT64, &after, NULL))
-		return hf_reply_problem(400, HF_CODE_USAGE, route->failure, "after: a number of bytes is wanted");
+		return hf_reply_problem(400, HF_CODE_USAGE, route->failure,
+					"after: a number of bytes is wanted");
 	state = hf_service_state(service, &error);
 	if (!state || !hf_jobs_log(state, arguments[0], after, text, &next, &error))
 		return hf_reply_error(error, route->failure);

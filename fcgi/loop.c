@@ -95,7 +95,8 @@ wait_in_request(void *context, unsigned ms)
 static int
 accept_peer(Loop *loop)
 {
-	struct timeval read_patience = {.tv_sec = READ_PATIENCE_S}, write_patience = {.tv_sec = WRITE_PATIENCE_S};
+	struct timeval read_patience = {.tv_sec = READ_PATIENCE_S},
+		       write_patience = {.tv_sec = WRITE_PATIENCE_S};
 	int fd = accept4(loop->listener, NULL, NULL, SOCK_CLOEXEC);
 	g_autofree char *who = NULL;
 
@@ -191,7 +192,8 @@ put_source(Loop *loop, FCGX_Request *fcgi, const HfRequest *request, HfReply *re
 
 	do {
 		if (!reply->source->next(reply->source, &bytes, &len, &error)) {
-			g_autoptr(HfReply) instead = is_headed ? NULL : hf_reply_error(error, "Failed to read");
+			g_autoptr(HfReply) instead = is_headed ? NULL
+							       : hf_reply_error(error, "Failed to read");
 
 			if (!instead) {
 				break_off(loop, request, error->message);
@@ -234,7 +236,8 @@ serve(Loop *loop, FCGX_Request *fcgi)
 	(void)hf_deadline_clear();
 	/* Whoever left in the middle asked for nothing. */
 	if (!is_whole) {
-		g_message("%s %s %s: the request ended in the middle", request->id, request->method, request->path);
+		g_message("%s %s %s: the request ended in the middle", request->id, request->method,
+			  request->path);
 		return;
 	}
 	request->wait = wait_in_request;

@@ -33,8 +33,9 @@ parse(int *argc, char ***argv, GError **error)
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 	g_autoptr(GError) cause = NULL;
 
-	g_option_context_set_summary(context, "A worker of the Holdfast service. The listening unix socket is its "
-					      "standard input: start it by spawn-fcgi and multiwatch.");
+	g_option_context_set_summary(context,
+				     "A worker of the Holdfast service. The listening unix socket is its "
+				     "standard input: start it by spawn-fcgi and multiwatch.");
 	g_option_context_add_main_entries(context, options, NULL);
 	if (!g_option_context_parse(context, argc, argv, &cause))
 		return hf_error_set(error, HF_ERROR_USAGE, "%s", cause->message);
@@ -52,9 +53,10 @@ check_listener(int fd, GError **error)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) != 0 || !is_listening ||
 	    getsockname(fd, (struct sockaddr *)&address, &length) != 0 || address.ss_family != AF_UNIX)
-		return hf_error_set(error, HF_ERROR_USAGE,
-				    "standard input is no listening unix socket: start it as \"spawn-fcgi -n -s "
-				    "SOCKET -M 0660 -- multiwatch -f 4 -- holdfast-fcgi\"");
+		return hf_error_set(
+			error, HF_ERROR_USAGE,
+			"standard input is no listening unix socket: start it as \"spawn-fcgi -n -s "
+			"SOCKET -M 0660 -- multiwatch -f 4 -- holdfast-fcgi\"");
 	return true;
 }
 
@@ -71,9 +73,9 @@ run(GError **error)
 	auth = hf_auth_new(settings, error);
 	if (!auth)
 		return false;
-	service = hf_service_new(settings, auth,
-				 hf_tool_new(hf_settings_text(settings, HF_SET_HOLDFAST_PROGRAM), given.env_file),
-				 error);
+	service = hf_service_new(
+		settings, auth,
+		hf_tool_new(hf_settings_text(settings, HF_SET_HOLDFAST_PROGRAM), given.env_file), error);
 	if (!service)
 		return false;
 	peers = hf_peers_new(hf_settings_text(settings, HF_SET_FCGI_PEER_USERS));

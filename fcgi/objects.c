@@ -59,7 +59,7 @@ typedef struct {
 	HfChild *child;
 	uint64_t left;
 	size_t len[2];
-	unsigned held;    /* which of the pieces waits */
+	unsigned held; /* which of the pieces waits */
 	bool is_at_end;
 	char pieces[2][PIECE_BYTES];
 } ImageSource;
@@ -135,8 +135,9 @@ find(HfService *service, const char *set, const char *key, GError **error)
 		return NULL;
 	}
 	if (text_of(first, "trouble")) {
-		hf_error_set(error, HF_ERROR_NOT_FOUND, "image \"%s\" could not be read when set \"%s\" was made: %s",
-			     key, set, text_of(first, "trouble"));
+		hf_error_set(error, HF_ERROR_NOT_FOUND,
+			     "image \"%s\" could not be read when set \"%s\" was made: %s", key, set,
+			     text_of(first, "trouble"));
 		return NULL;
 	}
 	return json_object_get(first);
@@ -170,7 +171,8 @@ static HfReply *
 stream(HfService *service, const char *set, const char *key, HfJson *image, GError **error)
 {
 	g_autofree char *object = option("object", key);
-	HfChild *child = hf_tool_start(service->tool, (const char *const[]){"cat", object, "--", set, NULL}, error);
+	HfChild *child = hf_tool_start(service->tool, (const char *const[]){"cat", object, "--", set, NULL},
+				       error);
 	ImageSource *source;
 	HfReply *reply;
 	HfJson *bytes = NULL;

@@ -16,8 +16,8 @@ refuse(const HfRoute *route, const char *text)
 }
 
 static HfReply *
-order(HfService *service, const HfRequest *request, const HfRoute *route, const char *kind, HfJson *parameters,
-      const char *message)
+order(HfService *service, const HfRequest *request, const HfRoute *route, const char *kind,
+      HfJson *parameters, const char *message)
 {
 	g_autofree char *job = NULL;
 	HfReply *refusal = hf_answer_start(service, request, route, kind, parameters, &job);
@@ -122,10 +122,13 @@ restore_parameters(const char *set, HfJson *body, bool is_database)
 HfReply *
 hf_handle_restore(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
 {
-	static const HfMember known[] = {
-		{"what", json_type_string}, {"confirm", json_type_string}, {"tables", json_type_array},
-		{"only", json_type_string}, {"mode", json_type_string},    {"jobs", json_type_int},
-		{0}};
+	static const HfMember known[] = {{"what", json_type_string},
+					 {"confirm", json_type_string},
+					 {"tables", json_type_array},
+					 {"only", json_type_string},
+					 {"mode", json_type_string},
+					 {"jobs", json_type_int},
+					 {0}};
 	HfReply *refusal = hf_answer_check_set(arguments[0], route);
 	g_autoptr(HfJson) body = refusal ? NULL : hf_body_parse(request, known, route->failure, &refusal);
 	HfJson *jobs = NULL;

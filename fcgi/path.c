@@ -18,7 +18,8 @@ decode(const char *text, size_t len, bool plus_is_blank, GError **error)
 			int low = i + 2 < len ? g_ascii_xdigit_value(text[i + 2]) : -1;
 
 			if (high < 0 || low < 0) {
-				hf_error_set(error, HF_ERROR_USAGE, "a \"%%\" is not followed by two hex digits");
+				hf_error_set(error, HF_ERROR_USAGE,
+					     "a \"%%\" is not followed by two hex digits");
 				return NULL;
 			}
 			decoded[used++] = (char)(high * 16 + low);

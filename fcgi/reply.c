@@ -106,8 +106,8 @@ hf_reply_json(unsigned status, HfJson *members)
 
 	if (!json_object_object_get_ex(members, "success", NULL))
 		hf_json_add_flag(members, "success", true);
-	text = g_strconcat(json_object_to_json_string_ext(
-				   members, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+	text = g_strconcat(json_object_to_json_string_ext(members, JSON_C_TO_STRING_PLAIN |
+									   JSON_C_TO_STRING_NOSLASHESCAPE),
 			   "\n", NULL);
 	reply->type = "application/json";
 	reply->body = g_bytes_new_take(text, strlen(text));
@@ -117,7 +117,8 @@ hf_reply_json(unsigned status, HfJson *members)
 }
 
 HfReply *
-hf_reply_problem_with(unsigned status, const char *code, const char *message, const char *text, HfJson *members)
+hf_reply_problem_with(unsigned status, const char *code, const char *message, const char *text,
+		      HfJson *members)
 {
 	HfJson *object = json_object_new_object();
 	g_autofree char *line = hf_log_one_line(text);

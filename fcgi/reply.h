@@ -30,13 +30,13 @@ struct HfReplySource {
 
 typedef struct {
 	unsigned status;
-	GString *headers;      /* "Name: value\r\n"...; without Status, Content-Type and Content-Length */
-	const char *type;      /* of the body, static or owned by type_owned */
+	GString *headers; /* "Name: value\r\n"...; without Status, Content-Type and Content-Length */
+	const char *type; /* of the body, static or owned by type_owned */
 	char *type_owned;
 	GBytes *body;          /* NULL: none, or source */
 	HfReplySource *source; /* NULL: none */
 	uint64_t source_bytes; /* how many it will give */
-	char *what;            /* NULL, or what came of it, for the log and the audit trail: an error's text, a job's id */
+	char *what; /* NULL, or what came of it, for the log and the audit trail: an error's text, a job's id */
 } HfReply;
 
 /* Empty, and of no body. */

@@ -73,7 +73,8 @@ static void
 read_target(HfRequest *request, const char *uri)
 {
 	const char *question = uri ? strchr(uri, '?') : NULL;
-	g_autofree char *path = uri ? g_strndup(uri, question ? (size_t)(question - uri) : strlen(uri)) : NULL;
+	g_autofree char *path = uri ? g_strndup(uri, question ? (size_t)(question - uri) : strlen(uri))
+				    : NULL;
 	g_autoptr(GError) trouble = NULL;
 
 	request->path = printable(path ? path : "");
@@ -86,7 +87,8 @@ read_target(HfRequest *request, const char *uri)
 		hf_request_refuse(request, 404, "not_found", "there is nothing but " HF_API_PREFIX "...");
 		return;
 	}
-	if (!hf_path_split(path + strlen(HF_API_PREFIX), HF_REQUEST_SEGMENTS_MAX, request->segments, &trouble))
+	if (!hf_path_split(path + strlen(HF_API_PREFIX), HF_REQUEST_SEGMENTS_MAX, request->segments,
+			   &trouble))
 		hf_request_refuse(request, 400, "usage", "the path is refused: %s", trouble->message);
 	else if (question && !hf_path_parse_query(question + 1, request->query, &trouble))
 		hf_request_refuse(request, 400, "usage", "the query is refused: %s", trouble->message);
@@ -138,8 +140,8 @@ hf_request_new(HfParameterFunc parameter, void *context)
 	request->prefer = g_strdup(parameter(context, "HTTP_PREFER"));
 	request->if_none_match = g_strdup(parameter(context, "HTTP_IF_NONE_MATCH"));
 	read_target(request, parameter(context, "REQUEST_URI"));
-	request->is_internal =
-		request->segments->len > 0 && strcmp(request->segments->pdata[0], "internal") == 0;
+	request->is_internal = request->segments->len > 0 &&
+			       strcmp(request->segments->pdata[0], "internal") == 0;
 	read_length(request, parameter(context, "CONTENT_LENGTH"));
 	return request;
 }

@@ -26,22 +26,23 @@ typedef struct {
 } HfRefusal;
 
 typedef struct {
-	char *method;          /* "GET"; a HEAD is a GET with is_head */
+	char *method; /* "GET"; a HEAD is a GET with is_head */
 	bool is_head;
-	char *path;            /* as it was sent, without the query, and safe to print */
-	GPtrArray *segments;   /* of char *: what stands behind HF_API_PREFIX, decoded, UTF-8; empty where refusal is set */
-	bool is_internal;      /* the first segment is "internal" */
-	GHashTable *query;     /* name -> value, decoded, UTF-8 */
-	char *authorization;   /* NULL: none; wiped when freed */
-	char *content_type;    /* these NULL where they were not sent */
+	char *path; /* as it was sent, without the query, and safe to print */
+	GPtrArray *
+		segments; /* of char *: what stands behind HF_API_PREFIX, decoded, UTF-8; empty where refusal is set */
+	bool is_internal;    /* the first segment is "internal" */
+	GHashTable *query;   /* name -> value, decoded, UTF-8 */
+	char *authorization; /* NULL: none; wiped when freed */
+	char *content_type;  /* these NULL where they were not sent */
 	char *prefer;
 	char *if_none_match;
-	char *id;              /* of the request: the client's, where it was harmless, else a new one */
-	char *remote;          /* the client's address as nginx gave it */
-	size_t body_declared;  /* CONTENT_LENGTH */
-	GByteArray *body;      /* filled by the loop */
-	HfRefusal *refusal;    /* NULL: well formed */
-	char *who;             /* the principal, set by the service; NULL before */
+	char *id;             /* of the request: the client's, where it was harmless, else a new one */
+	char *remote;         /* the client's address as nginx gave it */
+	size_t body_declared; /* CONTENT_LENGTH */
+	GByteArray *body;     /* filled by the loop */
+	HfRefusal *refusal;   /* NULL: well formed */
+	char *who;            /* the principal, set by the service; NULL before */
 	/*
 	 * Sleeps so long, and gives false at once where the client has gone or the worker is to stop: the handler then ends
 	 * what it does.  NULL: never.
@@ -59,8 +60,8 @@ void hf_request_free(HfRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfRequest, hf_request_free)
 
 /* The first one stays.  code as in reply.h. */
-void hf_request_refuse(HfRequest *request, unsigned status, const char *code, const char *format,
-		       ...) G_GNUC_PRINTF(4, 5);
+void hf_request_refuse(HfRequest *request, unsigned status, const char *code, const char *format, ...)
+	G_GNUC_PRINTF(4, 5);
 
 /* A parameter of the query; NULL where it was not sent. */
 const char *hf_request_query(const HfRequest *request, const char *name);

@@ -7,13 +7,14 @@
 
 typedef struct HfRoute HfRoute;
 
-/* arguments are the segments that "*" stood for, in order; "**" gives the rest, joined by slashes. */
+/* arguments are the segments that stars stood for, in order; two stars give the rest, joined by slashes. */
 typedef HfReply *(*HfHandler)(HfService *service, const HfRequest *request, char **arguments,
 			      const HfRoute *route);
 
 struct HfRoute {
 	const char *method;
-	const char *pattern; /* "sets/*" and so on, behind HF_API_PREFIX; a "**" stands last and is one segment or more */
+	/* Behind HF_API_PREFIX.  A star as a segment stands for any one, two stars, at the end, for one and more. */
+	const char *pattern;
 	HfHandler handler;
 	const char *failure; /* the "message" of an error: "Backup failed" */
 	const char *detail;  /* what tells routes of one handler apart: the kind of a job */

@@ -21,8 +21,8 @@ HfState *
 hf_service_state(HfService *service, GError **error)
 {
 	if (!service->state)
-		service->state =
-			hf_state_open(hf_settings_text(service->settings, HF_SET_BACKUP_STATE_DIR), error);
+		service->state = hf_state_open(hf_settings_text(service->settings, HF_SET_BACKUP_STATE_DIR),
+					       error);
 	return service->state;
 }
 
@@ -123,8 +123,9 @@ refuse(HfAuthRefusal refusal, const char *why)
 	if (refusal == HF_AUTH_MISSING)
 		challenge = g_strdup("Bearer realm=\"holdfast\"");
 	else
-		challenge = g_strdup_printf("Bearer realm=\"holdfast\", error=\"%s\", error_description=\"%s\"",
-					    is_forbidden ? "insufficient_scope" : "invalid_token", text);
+		challenge = g_strdup_printf(
+			"Bearer realm=\"holdfast\", error=\"%s\", error_description=\"%s\"",
+			is_forbidden ? "insufficient_scope" : "invalid_token", text);
 	hf_reply_add_header(reply, "WWW-Authenticate", challenge);
 	return reply;
 }
@@ -171,7 +172,8 @@ unknown(const HfRequest *request, const char *allow)
 	HfReply *reply;
 
 	if (!allow) {
-		text = g_strdup_printf("there is no \"%s\": see " HF_API_PREFIX "openapi.json", request->path);
+		text = g_strdup_printf("there is no \"%s\": see " HF_API_PREFIX "openapi.json",
+				       request->path);
 		return hf_reply_problem(404, HF_CODE_NOT_FOUND, "Not found", text);
 	}
 	text = g_strdup_printf("\"%s\" takes %s", request->path, allow);

@@ -70,7 +70,8 @@ hf_handle_sets(HfService *service, const HfRequest *request, char **arguments, c
 	if (!sets)
 		return hf_reply_error(error, route->failure);
 	if (!find_start(sets, hf_request_query(request, "after"), &start))
-		return hf_reply_problem(404, HF_CODE_NOT_FOUND, route->failure, "after: there is no such set");
+		return hf_reply_problem(404, HF_CODE_NOT_FOUND, route->failure,
+					"after: there is no such set");
 	members = json_object_new_object();
 	rows = json_object_new_array();
 	hf_json_add(members, "store", hf_catalogue_store(service, as_of_s));
@@ -91,7 +92,8 @@ cached(HfService *service, const char *id)
 {
 	HfState *state = hf_service_state(service, NULL);
 	g_autoptr(HfCachedSet) set = state ? hf_cached_sets_find(state, id, NULL) : NULL;
-	HfJson *manifest = set && set->manifest ? hf_json_parse(set->manifest, strlen(set->manifest), NULL) : NULL;
+	HfJson *manifest = set && set->manifest ? hf_json_parse(set->manifest, strlen(set->manifest), NULL)
+						: NULL;
 	HfJson *members;
 
 	if (!manifest)
@@ -152,9 +154,9 @@ hf_handle_mark(HfService *service, const HfRequest *request, char **arguments, c
 	static const HfMember none[] = {{0}};
 	bool takes_reason = strcmp(route->detail, "hold") == 0;
 	HfReply *refusal = hf_answer_check_set(arguments[0], route);
-	g_autoptr(HfJson) body =
-		refusal ? NULL
-			: hf_body_parse(request, takes_reason ? known : none, route->failure, &refusal);
+	g_autoptr(HfJson) body = refusal ? NULL
+					 : hf_body_parse(request, takes_reason ? known : none, route->failure,
+							 &refusal);
 	g_autofree char *option = NULL;
 	g_autoptr(GError) error = NULL;
 	const char *reason = NULL;
@@ -164,7 +166,8 @@ hf_handle_mark(HfService *service, const HfRequest *request, char **arguments, c
 		return refusal;
 	(void)hf_json_find_text(body, "reason", &reason, NULL);
 	if (reason && strlen(reason) > REASON_MAX)
-		return hf_reply_problem(422, HF_CODE_USAGE, route->failure, "reason: at most 500 bytes are wanted");
+		return hf_reply_problem(422, HF_CODE_USAGE, route->failure,
+					"reason: at most 500 bytes are wanted");
 	if (reason)
 		option = g_strconcat("--reason=", reason, NULL);
 	reply = hf_tool_run(service->tool,

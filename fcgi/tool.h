@@ -32,4 +32,5 @@ HfJson *hf_tool_run_lines(const HfTool *tool, const char *const *words, HfJson *
 			  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Starts `holdfast WORDS...` whose output is bytes: the caller reads them, waits, and frees. */
-HfChild *hf_tool_start(const HfTool *tool, const char *const *words, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+HfChild *hf_tool_start(const HfTool *tool, const char *const *words,
+		       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -38,8 +38,8 @@ started(const HfRequest *request, const char *job)
 static double
 duration_of(const HfJobRecord *record)
 {
-	g_autoptr(HfJson) result =
-		record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
+	g_autoptr(HfJson)
+		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
 	HfJson *duration = NULL;
 
 	if (result && json_object_object_get_ex(result, "duration", &duration))
@@ -85,13 +85,12 @@ failed(const HfJobRecord *record, const HfRoute *route)
 				       record->id);
 	else
 		text = g_strdup(record->error ? record->error : hf_job_status_word(record->status));
-	return hf_reply_problem_with(strcmp(record->error_code ? record->error_code : "", "transient") == 0
-					     ? 503
-					     : 500,
-				     is_suspect           ? HF_CODE_SUSPECT
-				     : record->error_code ? record->error_code
-							  : "failed",
-				     route->failure, text, members);
+	return hf_reply_problem_with(
+		strcmp(record->error_code ? record->error_code : "", "transient") == 0 ? 503 : 500,
+		is_suspect           ? HF_CODE_SUSPECT
+		: record->error_code ? record->error_code
+				     : "failed",
+		route->failure, text, members);
 }
 
 static HfReply *

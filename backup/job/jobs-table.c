@@ -6,7 +6,7 @@
 #define COLUMNS \
 	"id, kind, parameters, requested_by, takes, excludes, status, exit, pid, pid_ticks," \
 	" created_s, started_s, finished_s, set_id, file, error, error_code, result, phase," \
-	" bytes, estimated_bytes, objects, estimated_objects, bytes_per_s"
+	" bytes, estimated_bytes, objects, estimated_objects, bytes_per_s, duration_ms"
 
 static const char select_sql[] = "SELECT " COLUMNS ", cancel FROM jobs"
 				 " WHERE (?1 IS NULL OR id = ?1)"
@@ -26,16 +26,19 @@ static const char save_sql[] =
 	"INSERT INTO jobs (" COLUMNS ")"
 	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
 	"?21,"
-	" ?22, ?23, ?24)"
+	" ?22, ?23, ?24, ?25)"
 	" ON CONFLICT (id) DO UPDATE SET parameters = ?3, status = ?7, exit = ?8, pid = ?9, pid_ticks = ?10,"
 	" started_s = ?12, finished_s = ?13, set_id = ?14, file = ?15, error = ?16, error_code = ?17, result "
 	"= ?18,"
 	" phase = ?19, bytes = ?20, estimated_bytes = ?21, objects = ?22, estimated_objects = ?23, "
-	"bytes_per_s = ?24"
+	"bytes_per_s = ?24,"
+	" duration_ms = ?25"
 	" RETURNING cancel";
 
 static const char interrupt_sql[] =
-	"UPDATE jobs SET status = 5, exit = 1, finished_s = ?2, bytes_per_s = 0, error_code = 'interrupted',"
+	"UPDATE jobs SET status = 5, exit = 1, finished_s = ?2, bytes_per_s = 0,"
+	" duration_ms = CASE WHEN started_s > 0 THEN max(?2 - started_s, 0) * 1000 ELSE 0 END, error_code = "
+	"'interrupted',"
 	" error = 'its process is gone without a word: killed, or the host went down; see its log'"
 	" WHERE id = ?1 AND status < 2";
 
@@ -71,7 +74,8 @@ read_row(sqlite3_stmt *row)
 	record->objects = (uint64_t)sqlite3_column_int64(row, 21);
 	record->estimated_objects = (uint64_t)sqlite3_column_int64(row, 22);
 	record->bytes_per_s = (uint64_t)sqlite3_column_int64(row, 23);
-	record->is_cancel_requested = sqlite3_column_int(row, 24) != HF_CANCEL_NONE;
+	record->duration_ms = sqlite3_column_int64(row, 24);
+	record->is_cancel_requested = sqlite3_column_int(row, 25) != HF_CANCEL_NONE;
 	return record;
 }
 
@@ -147,6 +151,7 @@ bind_record(sqlite3_stmt *save, const HfJobRecord *record)
 	hf_bind_number(save, 22, (int64_t)record->objects);
 	hf_bind_number(save, 23, (int64_t)record->estimated_objects);
 	hf_bind_number(save, 24, (int64_t)record->bytes_per_s);
+	hf_bind_number(save, 25, record->duration_ms);
 }
 
 bool

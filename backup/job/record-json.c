@@ -23,6 +23,17 @@ add_document(HfJson *object, const char *name, const char *text)
 		hf_json_add(object, name, value);
 }
 
+static void
+add_duration(HfJson *object, const HfJobRecord *record, int64_t now_s)
+{
+	int64_t running_ms = MAX(now_s - record->started_s, 0) * 1000;
+	int64_t ms = hf_job_status_is_end(record->status) ? record->duration_ms : running_ms;
+	g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT ".%03d", ms / 1000, (int)(ms % 1000));
+
+	if (record->started_s > 0)
+		hf_json_add(object, "duration", json_object_new_double_s((double)ms / 1000, text));
+}
+
 static HfJson *
 progress_to_json(const HfJobRecord *record)
 {
@@ -45,7 +56,6 @@ HfJson *
 hf_job_record_to_json(const HfJobRecord *record, int64_t now_s)
 {
 	HfJson *object = json_object_new_object();
-	int64_t end_s = record->finished_s > 0 ? record->finished_s : now_s;
 
 	hf_json_add_text(object, "id", record->id);
 	hf_json_add_text(object, "kind", record->kind);
@@ -55,8 +65,7 @@ hf_job_record_to_json(const HfJobRecord *record, int64_t now_s)
 	add_time(object, "created", record->created_s);
 	add_time(object, "started", record->started_s);
 	add_time(object, "finished", record->finished_s);
-	if (record->started_s > 0)
-		hf_json_add_number(object, "duration", (uint64_t)MAX(end_s - record->started_s, 0));
+	add_duration(object, record, now_s);
 	if (record->exit >= 0)
 		hf_json_add_number(object, "exit", (uint64_t)record->exit);
 	hf_json_add_text(object, "set", record->set_id);

@@ -39,6 +39,7 @@ typedef struct {
 	uint64_t pid_ticks; /* when that process began, in clock ticks after boot (proc(5), starttime) */
 	bool is_cancel_requested;
 	int64_t created_s, started_s, finished_s; /* Unix time; 0: not yet */
+	int64_t duration_ms;                      /* from its start to its end; 0 while it has not ended */
 	char *set_id, *file, *error, *error_code; /* NULL where not known */
 	char *result; /* NULL, or a JSON object as text: what `holdfast ... --json` would have printed */
 	char *phase;
@@ -51,7 +52,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfJobRecord, hf_job_record_free)
 
 /*
  * As the API and `holdfast jobs --json` tell it: "id", "kind", "status", "requestedBy", "parameters", "created", "started",
- * "finished" (RFC 3339), "duration" (s), "exit", "set", "file", "error", "code", "cancelRequested", "result", and
+ * "finished" (RFC 3339), "duration" (s, with decimals), "exit", "set", "file", "error", "code", "cancelRequested", "result", and
  * "progress" {"phase", "bytes", "estimatedBytes", "bytesPerSecond", "objects", "estimatedObjects"}.  The caller owns it.
  */
 HfJson *hf_job_record_to_json(const HfJobRecord *record, int64_t now_s);

@@ -25,6 +25,7 @@ static const char *const steps[] = {
 	" created_s INTEGER NOT NULL,"
 	" started_s INTEGER NOT NULL,"
 	" finished_s INTEGER NOT NULL,"
+	" duration_ms INTEGER NOT NULL,"
 	" set_id TEXT, file TEXT, error TEXT, error_code TEXT, result TEXT, phase TEXT,"
 	" bytes INTEGER NOT NULL,"
 	" estimated_bytes INTEGER NOT NULL,"
