@@ -16,7 +16,14 @@
 static struct {
 	char *to;
 	gboolean create, allow_non_empty;
+	int jobs;
 } given;
+
+static HfStore *
+open_store(gpointer data, GError **error)
+{
+	return hf_store_open_settings(data, error);
+}
 
 /* argv is there for every user of the host to read. */
 static void
@@ -107,6 +114,10 @@ restore(HfCli *cli, HfStore *store, const HfSet *set, const HfPgTarget *target, 
 		.create = given.create,
 		.allow_non_empty = given.allow_non_empty,
 		.bytes = &progress.bytes,
+		.jobs = (unsigned)given.jobs,
+		.open_store = open_store,
+		.open_data = cli->settings,
+		.progress = &progress,
 	};
 	double started_s = hf_clock_monotonic_s();
 	HfRestoreResult result = {0};
@@ -168,6 +179,7 @@ static GOptionEntry options[] = {
 	 "Make the database, which must not exist; a failed restore drops it again", NULL},
 	{"allow-non-empty", 0, 0, G_OPTION_ARG_NONE, &given.allow_non_empty,
 	 "Restore although the database holds something", NULL},
+	{"jobs", 'j', 0, G_OPTION_ARG_INT, &given.jobs, "Connections", "N"},
 	{0}};
 
 const HfCommand hf_command_restore_database = {

@@ -1,6 +1,8 @@
 #include "config.h"
 
 #include "backup/restore/database-target.h"
+#include "backup/restore/explain.h"
+#include "backup/restore/parallel.h"
 #include "backup/source/postgres-connection.h"
 #include "backup/source/scan.h"
 #include "backup/stage/stage-impl.h"
@@ -99,33 +101,6 @@ first_error(const char *words)
 	return NULL;
 }
 
-static const char *
-remedy_for(const char *words, const HfRestoreDatabase *options)
-{
-	if (strstr(words, "role \"") && strstr(words, "does not exist") && options->globals_hint)
-		return options->globals_hint;
-	if (strstr(words, "invalid command \\restrict") || strstr(words, "invalid command \\unrestrict"))
-		return "psql is older than the dump: upgrade postgresql-client";
-	if (strstr(words, "is not available"))
-		return "install that extension's package on the server";
-	if (strstr(words, "permission denied to create extension"))
-		return "restore with a login that may create it";
-	if (strstr(words, "No space left"))
-		return "free some space on the server and run it again";
-	return NULL;
-}
-
-static HfError
-code_for(const char *words)
-{
-	if (strstr(words, "permission denied") || strstr(words, "must be owner") ||
-	    strstr(words, "must be superuser"))
-		return HF_ERROR_DENIED;
-	if (strstr(words, "terminating connection") || strstr(words, "server closed the connection"))
-		return HF_ERROR_TRANSIENT;
-	return HF_ERROR_FAILED;
-}
-
 /* The error of the restore, in psql's words where psql was why; takes failure. */
 static void
 explain(const HfRestoreDatabase *options, HfChild *psql, bool psql_failed, GError *failure, GError **error)
@@ -144,9 +119,9 @@ explain(const HfRestoreDatabase *options, HfChild *psql, bool psql_failed, GErro
 		return;
 	}
 	g_error_free(failure);
-	remedy = remedy_for(words, options);
-	hf_error_set(error, code_for(words), "database \"%s\": %s%s%s%s", options->target->database, words,
-		     remedy ? ": " : "", remedy ? remedy : "", stays);
+	remedy = hf_restore_remedy(words, options->globals_hint);
+	hf_error_set(error, hf_restore_code(words), "database \"%s\": %s%s%s%s", options->target->database,
+		     words, remedy ? ": " : "", remedy ? remedy : "", stays);
 }
 
 /* ---- the restore ---- */
@@ -168,6 +143,13 @@ start_psql(const HfRestoreDatabase *options, const char *program, GError **error
 	return hf_pg_spawn(login, argv, HF_CHILD_STDIN, error);
 }
 
+static void
+set_phase(const HfRestoreDatabase *options, const char *phase)
+{
+	if (options->progress)
+		__atomic_store_n(&options->progress->phase, phase, __ATOMIC_RELEASE);
+}
+
 /* The scan in front of psql sees a dump that was cut, also where no digest is known to tell. */
 static bool
 feed(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, HfChild *psql,
@@ -177,20 +159,116 @@ feed(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
 	g_autoptr(HfStage) chain = hf_scan_new(&sink->stage, HF_SCAN_DATABASE);
 	GError *failure = NULL;
 
+	set_phase(options, "restoring");
 	if (hf_archive_read(store, archive, chain, &failure) && hf_stage_finish(chain, &failure))
 		return true;
 	explain(options, psql, sink->has_failed, failure, error);
 	return false;
 }
 
+/* Only what stands in front of the first rows. */
+static bool
+feed_head(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, HfChild *psql,
+	  GError **error)
+{
+	const HfTable *first = options->tables->pdata[0];
+	PsqlSink *sink = psql_sink_new(psql, options->bytes);
+	g_autoptr(HfStage) chain = &sink->stage;
+	GError *failure = NULL;
+
+	set_phase(options, "definitions");
+	if (hf_archive_read_range(store, archive, (HfRange){0, first->offset}, chain, &failure) &&
+	    hf_stage_finish(chain, &failure))
+		return true;
+	explain(options, psql, sink->has_failed, failure, error);
+	return false;
+}
+
+/* NULL where it can be taken apart. */
+static const char *
+why_alone(const HfArchive *archive, const HfRestoreDatabase *options)
+{
+	if (!options->tables || !archive->members)
+		return "the set has no table of its archive's members";
+	/* Members have checksums of their own; of a piece of bare bytes nobody could say that it is whole. */
+	if (archive->compression == HF_COMPRESSION_NONE)
+		return "the archive is not compressed, so its pieces have no checksums";
+	if (options->tables->len == 0)
+		return "it holds no rows";
+	return NULL;
+}
+
+static bool
+restore_parallel(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
+		 const char *program, GError **error)
+{
+	const HfParallelOptions parallel = {
+		.store = store,
+		.archive = archive,
+		.tables = options->tables,
+		.facts = options->facts,
+		.target = options->target,
+		.open_store = options->open_store,
+		.open_data = options->open_data,
+		.jobs = options->jobs,
+		.progress = options->progress,
+	};
+	GError *failure = NULL;
+
+	{
+		g_autoptr(HfChild) psql = start_psql(options, program, error);
+
+		if (!psql || !feed_head(store, archive, options, psql, error))
+			return false;
+	}
+	if (hf_restore_parallel(&parallel, &failure))
+		return true;
+	hf_error_set(error, (HfError)failure->code, "%s%s", failure->message,
+		     options->create ? "" : "; what was restored before that stays in the database");
+	g_error_free(failure);
+	return false;
+}
+
+static bool
+restore_all(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, const char *program,
+	    HfRestoreResult *result_out, GError **error)
+{
+	g_autoptr(HfDumpFacts) own_facts = NULL;
+	HfRestoreDatabase with_facts = *options;
+
+	result_out->connections = 1;
+	if (options->jobs > 1 && !options->facts && !why_alone(archive, options)) {
+		own_facts = hf_dump_facts_read(store, archive, options->tables, error);
+		if (!own_facts)
+			return false;
+		with_facts.facts = own_facts;
+	}
+	if (options->jobs > 1) {
+		result_out->serial_reason = why_alone(archive, options);
+		if (!result_out->serial_reason && with_facts.facts->serial_reason)
+			result_out->serial_reason =
+				"the dump has statements that other connections could not follow";
+		if (result_out->serial_reason)
+			g_message("restored by psql alone: %s", result_out->serial_reason);
+	}
+	if (options->jobs > 1 && !result_out->serial_reason) {
+		result_out->connections = options->jobs;
+		return restore_parallel(store, archive, &with_facts, program, error);
+	}
+	{
+		g_autoptr(HfChild) psql = start_psql(options, program, error);
+
+		return psql && feed(store, archive, options, psql, error);
+	}
+}
+
 static bool
 restore_into(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, const char *program,
 	     HfRestoreResult *result_out, GError **error)
 {
-	g_autoptr(HfChild) psql = start_psql(options, program, error);
-
-	if (!psql || !feed(store, archive, options, psql, error))
+	if (!restore_all(store, archive, options, program, result_out, error))
 		return false;
+	set_phase(options, "checking");
 	return !options->tables || hf_restore_compare(options->target, options->tables, result_out, error);
 }
 
@@ -214,7 +292,7 @@ hf_restore_database(HfStore *store, const HfArchive *archive, const HfRestoreDat
 			    : !options->allow_non_empty && !hf_restore_check_empty(options->target, error))
 		return false;
 	if (!restore_into(store, archive, options, program, &result, error)) {
-		if (options->create && !hf_restore_drop(options->target))
+		if (options->create && !options->keep_failed && !hf_restore_drop(options->target))
 			g_prefix_error(error, "database \"%s\" was made and could not be dropped, drop it: ",
 				       options->target->database);
 		return false;
