@@ -16,8 +16,9 @@ typedef struct {
 	const char *
 		dump_version; /* pg_dump's that made it; psql must not be of an older major.  NULL: not known */
 	const char *encoding, *collate,
-		*ctype; /* of the original, for create; NULL, or a locale that the server
+		*ctype;         /* of the original, for create; NULL, or a locale that the server
 	                                           does not know: the server's default */
+	const char *tablespace; /* quoted, for create; NULL: the server's default */
 	const GPtrArray
 		*tables; /* of HfTable, what must be there afterwards; NULL: not known, nothing is compared */
 	const char *

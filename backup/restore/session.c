@@ -9,23 +9,23 @@
 #include <poll.h>
 #include <string.h>
 
+/* SQLSTATE (appendix A of PostgreSQL's manual). */
+#define INSUFFICIENT_PRIVILEGE "42501"
+
 /* What is handed to libpq at once: it copies, so it should stay in the cache. */
 #define SEND_BYTES ((size_t)64 << 10)
 
-static bool
-session_error(PGconn *connection, const PGresult *result, HfPlace place, GError **error)
+/* "line 12: duplicate key ...: Key (a)=(1) already exists. (COPY t, line 3)" */
+static char *
+words_of(const PGconn *connection, const PGresult *result, HfPlace place)
 {
-	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-	const char *primary = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-	const char *detail = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
-	const char *context = result ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL;
-	g_autoptr(GString) words = g_string_new(NULL);
-	const char *remedy;
+	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+	const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+	GString *words = g_string_new(NULL);
 
 	if (place.line > 0)
 		g_string_append_printf(words, "line %" G_GUINT64_FORMAT ": ", place.line);
-	if (place.what)
-		g_string_append_printf(words, "%s: ", place.what);
 	g_string_append(words, primary ? primary : PQerrorMessage(connection));
 	while (words->len > 0 && words->str[words->len - 1] == '\n')
 		g_string_truncate(words, words->len - 1);
@@ -33,16 +33,27 @@ session_error(PGconn *connection, const PGresult *result, HfPlace place, GError 
 		g_string_append_printf(words, ": %s", detail);
 	if (context && g_str_has_prefix(context, "COPY "))
 		g_string_append_printf(words, " (%.*s)", (int)MIN(strcspn(context, "\r\n"), 200), context);
-	remedy = hf_restore_remedy(words->str, NULL);
+	return g_string_free(words, FALSE);
+}
+
+/* result may be NULL: then the connection says it. */
+static bool
+session_error(PGconn *connection, const PGresult *result, HfPlace place, GError **error)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	g_autofree char *words = words_of(connection, result, place);
+	const char *remedy = hf_restore_remedy(words, NULL);
+	HfError code = hf_restore_code(words);
+
 	if (PQstatus(connection) != CONNECTION_OK)
 		return hf_error_set(
 			error, HF_ERROR_TRANSIENT,
 			"database \"%s\": the connection was lost: %s: run it again when the server is up",
-			PQdb(connection), words->str);
-	return hf_error_set(
-		error, state && strcmp(state, "42501") == 0 ? HF_ERROR_DENIED : hf_restore_code(words->str),
-		"database \"%s\": %s%s%s", PQdb(connection), words->str, remedy ? ": " : "",
-		remedy ? remedy : "");
+			PQdb(connection), words);
+	if (state && strcmp(state, INSUFFICIENT_PRIVILEGE) == 0)
+		code = HF_ERROR_DENIED;
+	return hf_error_set(error, code, "database \"%s\": %s%s%s", PQdb(connection), words,
+			    remedy ? ": " : "", remedy ? remedy : "");
 }
 
 static void

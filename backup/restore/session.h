@@ -10,8 +10,7 @@
 
 /* Where in the dump a statement stands, for errors. */
 typedef struct {
-	uint64_t line;
-	const char *what; /* NULL, or what to call it */
+	uint64_t line; /* 0: it is none of the dump's */
 } HfPlace;
 
 /* Runs one statement or more that give no rows that anybody wants. */
