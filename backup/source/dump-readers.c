@@ -9,12 +9,16 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /*
- * With TLS or GSSAPI bytes may wait inside the library while the socket has none: then it is asked again after so long.
+ * The server sends 8 KiB at a time; being woken for each costs more than reading it (docs/facts.md).  So a reader sleeps until
+ * so much has come, or for so long: the end of a piece is shorter, and with TLS or GSSAPI bytes may wait inside the library
+ * while the socket has none.
  */
-#define ASK_AGAIN_MS 2
+#define WAKE_BYTES (64 << 10)
+#define WAKE_MS 1
 
 typedef struct {
 	HfDumpReaders *all;
@@ -43,14 +47,30 @@ struct HfDumpReaders {
 static bool
 wait_for_bytes(const Reader *reader, GError **error)
 {
-	bool is_wrapped = PQsslInUse(reader->connection) || PQgssEncInUse(reader->connection);
 	struct pollfd fds[3] = {{.fd = PQsocket(reader->connection), .events = POLLIN},
 				{.fd = hf_cancel_fd(), .events = POLLIN},
 				{.fd = reader->all->stop_fd, .events = POLLIN}};
 
-	if (poll(fds, G_N_ELEMENTS(fds), is_wrapped ? ASK_AGAIN_MS : -1) < 0 && errno != EINTR)
+	if (poll(fds, G_N_ELEMENTS(fds), WAKE_MS) < 0 && errno != EINTR)
 		return hf_error_errno(error, "wait for the database");
 	return hf_cancel_check(error) && !fds[2].revents;
+}
+
+/*
+ * libpq must never wait itself: it would for WAKE_BYTES, and for ever.  A connection that is lost shows in the result; NULL
+ * means that there is none any more.
+ */
+static bool
+get_result(const Reader *reader, PGresult **result_out, GError **error)
+{
+	while (PQisBusy(reader->connection)) {
+		if (!wait_for_bytes(reader, error))
+			return false;
+		if (!PQconsumeInput(reader->connection))
+			break;
+	}
+	*result_out = PQgetResult(reader->connection);
+	return true;
 }
 
 static bool
@@ -92,23 +112,33 @@ end_piece(Reader *reader)
 	return true;
 }
 
+/* What the socket has is read, 16 KiB at a time, before it is waited for. */
+static bool
+next_row(Reader *reader, char **row_out, int *len_out, GError **error)
+{
+	for (bool is_read = false;; is_read = !is_read) {
+		*len_out = PQgetCopyData(reader->connection, row_out, true);
+		if (*len_out != 0)
+			return true;
+		if (is_read && !wait_for_bytes(reader, error))
+			return false;
+		/* A lost connection is seen by the next call. */
+		(void)PQconsumeInput(reader->connection);
+	}
+}
+
 static bool
 copy_rows(Reader *reader, GError **error)
 {
 	for (;;) {
 		char *row = NULL;
-		int len = PQgetCopyData(reader->connection, &row, true);
+		int len;
 		bool is_taken;
 
+		if (!next_row(reader, &row, &len, error))
+			return false;
 		if (len < 0)
 			return true; /* the result says whether it was the end */
-		if (len == 0) {
-			if (!wait_for_bytes(reader, error))
-				return false;
-			/* A lost connection is seen by the next call. */
-			(void)PQconsumeInput(reader->connection);
-			continue;
-		}
 		is_taken = append_row(reader, row, (size_t)len);
 		PQfreemem(row);
 		if (!is_taken)
@@ -121,9 +151,12 @@ copy_rows(Reader *reader, GError **error)
 static bool
 prove_end(const Reader *reader, const HfPlanTable *table, GError **error)
 {
-	g_autoptr(PGresult) result = PQgetResult(reader->connection);
+	g_autoptr(PGresult) result = NULL;
+	PGresult *more = NULL;
 	uint64_t sent;
 
+	if (!get_result(reader, &result, error))
+		return false;
 	if (!result || PQresultStatus(result) != PGRES_COMMAND_OK)
 		return hf_pg_copy_error(reader->connection, result, table->target, error);
 	sent = g_ascii_strtoull(PQcmdTuples(result), NULL, 10);
@@ -132,9 +165,12 @@ prove_end(const Reader *reader, const HfPlanTable *table, GError **error)
 				    "database \"%s\": table %s: the server sent %" G_GUINT64_FORMAT
 				    " rows, %" G_GUINT64_FORMAT " came",
 				    PQdb(reader->connection), table->target, sent, reader->rows);
-	for (PGresult *more; (more = PQgetResult(reader->connection));)
-		PQclear(more);
-	return true;
+	if (!get_result(reader, &more, error))
+		return false;
+	if (!more)
+		return true;
+	PQclear(more);
+	return hf_pg_copy_error(reader->connection, NULL, table->target, error);
 }
 
 static bool
@@ -147,13 +183,8 @@ read_piece(Reader *reader, uint64_t piece, GError **error)
 	reader->rows = 0;
 	if (!PQsendQuery(reader->connection, sql))
 		return hf_pg_copy_error(reader->connection, NULL, table->target, error);
-	while (PQisBusy(reader->connection)) {
-		if (!wait_for_bytes(reader, error))
-			return false;
-		if (!PQconsumeInput(reader->connection))
-			break;
-	}
-	begun = PQgetResult(reader->connection);
+	if (!get_result(reader, &begun, error))
+		return false;
 	if (!begun || PQresultStatus(begun) != PGRES_COPY_OUT)
 		return hf_pg_copy_error(reader->connection, begun, table->target, error);
 	return copy_rows(reader, error) && prove_end(reader, table, error) && end_piece(reader);
@@ -163,9 +194,13 @@ static gpointer
 reader_main(gpointer data)
 {
 	Reader *reader = data;
+	const int wake_bytes = WAKE_BYTES;
 	GError *error = NULL;
 	uint64_t piece;
 
+	/* A socket that does not know it wakes us more often. */
+	(void)setsockopt(PQsocket(reader->connection), SOL_SOCKET, SO_RCVLOWAT, &wake_bytes,
+			 sizeof wake_bytes);
 	while (hf_reorder_claim(reader->all->reorder, reader->lane, &piece))
 		if (!read_piece(reader, piece, &error))
 			break;
