@@ -18,7 +18,7 @@
  * pages that are asked for: none of the role's or the database's settings may turn a piece into a scan of the table.
  */
 static const char session_sql[] =
-	"SELECT pg_catalog.set_config('search_path', '', false);"
+	"SET statement_timeout = 0; SELECT pg_catalog.set_config('search_path', '', false);"
 	"SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3;"
 	"SET synchronize_seqscans = off; SET row_security = off; SET quote_all_identifiers = off;"
 	"SET enable_tidscan = on; SET enable_seqscan = on; SET enable_indexscan = off;"

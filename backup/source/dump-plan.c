@@ -119,42 +119,6 @@ compare_tables(gconstpointer a, gconstpointer b)
 	return order ? order : strcmp(left->name, right->name);
 }
 
-/* ---- what is taken ---- */
-
-static bool
-order_matters(PGconn *connection, bool *matters_out, GError **error)
-{
-	g_autoptr(PGresult) result = hf_pg_query(connection, order_sql, NULL, error);
-
-	if (!result)
-		return false;
-	*matters_out = PQntuples(result) > 0;
-	return true;
-}
-
-static bool
-read_tables(HfDumpPlan *plan, PGconn *connection, uint64_t table_bytes, GError **error)
-{
-	g_autofree char *sql = g_strdup_printf(tables_sql, table_bytes);
-	g_autoptr(PGresult) result = hf_pg_query(connection, sql, NULL, error);
-
-	if (!result)
-		return false;
-	for (int row = 0; row < PQntuples(result); row++) {
-		HfPlanTable *table = g_new0(HfPlanTable, 1);
-
-		table->schema = g_strdup(PQgetvalue(result, row, 1));
-		table->name = g_strdup(PQgetvalue(result, row, 2));
-		table->owner = g_strdup(PQgetvalue(result, row, 3));
-		table->target = g_strdup(PQgetvalue(result, row, 4));
-		table->columns = g_strdup(PQgetvalue(result, row, 5));
-		table->identity = g_strdup(PQgetvalue(result, row, 6));
-		g_ptr_array_add(plan->tables, table);
-	}
-	g_ptr_array_sort(plan->tables, compare_tables);
-	return true;
-}
-
 /* ---- locks ---- */
 
 static GString *
@@ -171,7 +135,7 @@ lock_statement(const HfDumpPlan *plan)
 static bool
 explain_lock(PGconn *connection, const char *state, GError *cause, GError **error)
 {
-	const char *denied = strstr(cause->message, "permission denied");
+	g_autofree char *denied = g_strdup(strstr(cause->message, "permission denied"));
 	const char *remedy =
 		strcmp(state, "55P03") == 0
 			? "others have locked a table, or wait for that: run it again when they are done, or "
@@ -191,24 +155,41 @@ explain_lock(PGconn *connection, const char *state, GError *cause, GError **erro
 	return false;
 }
 
-static bool
-run_lock(PGconn *connection, const char *sql, GError **error)
+/* A statement that may wait for somebody's lock. */
+static PGresult *
+query_locked(PGconn *connection, const char *sql, GError **error)
 {
 	char state[6];
 	GError *cause = NULL;
-	g_autoptr(PGresult) result = hf_pg_query(connection, sql, state, &cause);
+	PGresult *result = hf_pg_query(connection, sql, state, &cause);
 
-	return result || explain_lock(connection, state, cause, error);
+	if (!result)
+		(void)explain_lock(connection, state, cause, error);
+	return result;
 }
 
 static bool
-lock_with_patience(const HfDumpPlan *plan, PGconn *connection, unsigned seconds, GError **error)
+run_lock(PGconn *connection, const char *sql, GError **error)
 {
-	g_autoptr(GString) lock = lock_statement(plan);
-	g_autofree char *sql = g_strdup_printf("SET lock_timeout = '%us'; %s; SET lock_timeout = 0", seconds,
-					       lock->str);
+	g_autoptr(PGresult) result = query_locked(connection, sql, error);
+
+	return result != NULL;
+}
+
+static bool
+set_patience(PGconn *connection, unsigned seconds, GError **error)
+{
+	g_autofree char *sql = g_strdup_printf("SET lock_timeout = '%us'", seconds);
 
 	return run_lock(connection, sql, error);
+}
+
+static bool
+lock_all(const HfDumpPlan *plan, PGconn *connection, GError **error)
+{
+	g_autoptr(GString) lock = lock_statement(plan);
+
+	return run_lock(connection, lock->str, error);
 }
 
 bool
@@ -218,6 +199,42 @@ hf_dump_plan_lock(const HfDumpPlan *plan, PGconn *connection, GError **error)
 
 	g_string_append(lock, " NOWAIT");
 	return run_lock(connection, lock->str, error);
+}
+
+/* ---- what is taken ---- */
+
+static bool
+order_matters(PGconn *connection, bool *matters_out, GError **error)
+{
+	g_autoptr(PGresult) result = hf_pg_query(connection, order_sql, NULL, error);
+
+	if (!result)
+		return false;
+	*matters_out = PQntuples(result) > 0;
+	return true;
+}
+
+static bool
+read_tables(HfDumpPlan *plan, PGconn *connection, uint64_t table_bytes, GError **error)
+{
+	g_autofree char *sql = g_strdup_printf(tables_sql, table_bytes);
+	g_autoptr(PGresult) result = query_locked(connection, sql, error); /* for the sizes */
+
+	if (!result)
+		return false;
+	for (int row = 0; row < PQntuples(result); row++) {
+		HfPlanTable *table = g_new0(HfPlanTable, 1);
+
+		table->schema = g_strdup(PQgetvalue(result, row, 1));
+		table->name = g_strdup(PQgetvalue(result, row, 2));
+		table->owner = g_strdup(PQgetvalue(result, row, 3));
+		table->target = g_strdup(PQgetvalue(result, row, 4));
+		table->columns = g_strdup(PQgetvalue(result, row, 5));
+		table->identity = g_strdup(PQgetvalue(result, row, 6));
+		g_ptr_array_add(plan->tables, table);
+	}
+	g_ptr_array_sort(plan->tables, compare_tables);
+	return true;
 }
 
 /* ---- pieces ---- */
@@ -274,12 +291,12 @@ hf_dump_plan_make(PGconn *connection, const HfDumpPlanOptions *options, GError *
 	bool is_ordered = false;
 
 	plan->tables = g_ptr_array_new_with_free_func(table_free);
-	if (!order_matters(connection, &is_ordered, error))
+	if (!set_patience(connection, options->lock_seconds, error) ||
+	    !order_matters(connection, &is_ordered, error))
 		return NULL;
 	if (!is_ordered && !read_tables(plan, connection, options->table_bytes, error))
 		return NULL;
-	if (plan->tables->len > 0 && (!lock_with_patience(plan, connection, options->lock_seconds, error) ||
-				      !cut(plan, connection, error)))
+	if (plan->tables->len > 0 && (!lock_all(plan, connection, error) || !cut(plan, connection, error)))
 		return NULL;
 	return g_steal_pointer(&plan);
 }

@@ -114,7 +114,7 @@ end_piece(Reader *reader)
 
 /* What the socket has is read, 16 KiB at a time, before it is waited for. */
 static bool
-next_row(Reader *reader, char **row_out, int *len_out, GError **error)
+next_row(Reader *reader, const HfPlanTable *table, char **row_out, int *len_out, GError **error)
 {
 	for (bool is_read = false;; is_read = !is_read) {
 		*len_out = PQgetCopyData(reader->connection, row_out, true);
@@ -122,20 +122,21 @@ next_row(Reader *reader, char **row_out, int *len_out, GError **error)
 			return true;
 		if (is_read && !wait_for_bytes(reader, error))
 			return false;
-		/* A lost connection is seen by the next call. */
-		(void)PQconsumeInput(reader->connection);
+		/* Of a connection that is lost PQgetCopyData() says for ever that there is nothing yet. */
+		if (!PQconsumeInput(reader->connection))
+			return hf_pg_copy_error(reader->connection, NULL, table->target, error);
 	}
 }
 
 static bool
-copy_rows(Reader *reader, GError **error)
+copy_rows(Reader *reader, const HfPlanTable *table, GError **error)
 {
 	for (;;) {
 		char *row = NULL;
 		int len;
 		bool is_taken;
 
-		if (!next_row(reader, &row, &len, error))
+		if (!next_row(reader, table, &row, &len, error))
 			return false;
 		if (len < 0)
 			return true; /* the result says whether it was the end */
@@ -187,7 +188,7 @@ read_piece(Reader *reader, uint64_t piece, GError **error)
 		return false;
 	if (!begun || PQresultStatus(begun) != PGRES_COPY_OUT)
 		return hf_pg_copy_error(reader->connection, begun, table->target, error);
-	return copy_rows(reader, error) && prove_end(reader, table, error) && end_piece(reader);
+	return copy_rows(reader, table, error) && prove_end(reader, table, error) && end_piece(reader);
 }
 
 static gpointer

@@ -33,10 +33,14 @@ static const char info_sql[] =
 	" pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, current_user::text"
 	" FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
-/* Tables with their TOAST, without indexes: a dump is of that order.  Below 16384 are the server's own. */
+/*
+ * Tables with their TOAST, without indexes: a dump is of that order.  Below 16384 are the server's own.  Asking for a
+ * size takes a lock; an estimate does not wait for a table that others have locked.
+ */
 static const char estimate_sql[] =
 	"SELECT coalesce(sum(pg_catalog.pg_table_size(oid)), 0) FROM pg_catalog.pg_class"
-	" WHERE relkind = 'r' AND oid >= 16384";
+	" WHERE relkind = 'r' AND oid >= 16384 AND oid NOT IN (SELECT relation FROM pg_catalog.pg_locks"
+	" WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock')";
 
 static char *
 value_at(const PGresult *result, int column)
