@@ -46,6 +46,17 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DB_BIN_DIR] = {"DB_BIN_DIR", NULL, HF_TYPE_TEXT, DATABASE, NULL, 0, 0,
 			       "The folder of pg_dump and psql. Not set: the lowest version below "
 			       "/usr/lib/postgresql or in PATH that is not older than the server."},
+	[HF_SET_DB_JOBS] =
+		{"DB_JOBS", NULL, HF_TYPE_NUMBER, DATABASE, NULL, 1, 8,
+		 "How many connections read the tables side by side, inside one snapshot. Not set: the "
+		 "number of processors, at most 8. 1: pg_dump alone does it all."},
+	[HF_SET_DB_JOBS_TABLE_BYTES] =
+		{"DB_JOBS_TABLE_BYTES", NULL, HF_TYPE_BYTES, DATABASE, "4M", 0, INT64_MAX,
+		 "Tables of this size on are read side by side; smaller ones are left to pg_dump."},
+	[HF_SET_DB_LOCK_SECONDS] =
+		{"DB_LOCK_SECONDS", NULL, HF_TYPE_NUMBER, DATABASE, "300", 0, 86400,
+		 "How long to wait for a table that another session has locked before the backup "
+		 "fails. 0: for ever."},
 	[HF_SET_AWS_ACCESS_KEY_ID] =
 		{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
 		 "The access key. Not set: the credentials come from the container or the instance."},
