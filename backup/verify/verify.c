@@ -5,6 +5,7 @@
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
 #include "backup/source/scan.h"
+#include "backup/verify/aside.h"
 #include "backup/stage/sink.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -121,7 +122,7 @@ read_back(HfStore *store, const HfArchive *archive, HfScanKind kind, const GPtrA
 	  GError **error)
 {
 	HfStage *scan = hf_scan_new(NULL, kind);
-	g_autoptr(HfStage) chain = hf_meter_new(scan, bytes);
+	g_autoptr(HfStage) chain = hf_meter_new(hf_aside_new(scan), bytes);
 	uint64_t before = __atomic_load_n(bytes, __ATOMIC_RELAXED);
 	uint64_t plain_bytes;
 
