@@ -41,6 +41,17 @@ region_of(const HfSettings *settings)
 	return region ? region : hf_settings_text(settings, HF_SET_AWS_REGION);
 }
 
+/* Where BACKUP_IDENTITY_FILE lies; NULL where the identity is not in a file, which stock tools want. */
+static char *
+identity_path(const HfSettings *settings)
+{
+	const char *origin = hf_settings_origin(settings, HF_SET_BACKUP_IDENTITY);
+
+	return origin && g_file_test(origin, G_FILE_TEST_IS_REGULAR) && hf_settings_is_from_file(settings, HF_SET_BACKUP_IDENTITY)
+		       ? g_canonicalize_filename(origin, NULL)
+		       : NULL;
+}
+
 static bool
 drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError **error)
 {
@@ -53,12 +64,14 @@ drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError 
 		.aws_ca_bundle = hf_settings_text(cli->settings, HF_SET_AWS_CA_BUNDLE),
 		.progress = &progress,
 	};
+	g_autofree char *identity_file = identity_path(cli->settings);
 	g_autoptr(HfSecret) credentials = NULL;
 	g_autoptr(HfProgressBar) bar = NULL;
 
 	if (!aws_credentials(cli->settings, &credentials, error))
 		return false;
 	options.aws_credentials = credentials;
+	options.identity_file = identity_file;
 	bar = hf_progress_bar_start("drill", &progress);
 	return hf_drill(store, set, &options, proof_out, error);
 }

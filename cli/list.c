@@ -115,9 +115,9 @@ const HfCommand hf_command_list = {
 	0,
 	"list the backup sets, the newest last",
 	"Prints a line for each set: its id, what it holds, how far it was proved (unverified, stored, "
-	"read), and what it "
-	"takes in the store; and whether it is held. A set whose manifest cannot be read is listed as "
-	"damaged, with the reason.",
+	"read, restored, equal), what it takes in the store, and whether it is held. A set whose manifest cannot "
+	"be read is listed as damaged, with the reason, and one that lost something or failed a proof as suspect "
+	"(\"holdfast accept\").",
 	NULL,
 	false,
 	run};

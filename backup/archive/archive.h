@@ -107,6 +107,16 @@ HfStage *hf_archive_write(HfStore *store, const HfArchiveOptions *options, HfArc
 bool hf_archive_read(HfStore *store, const HfArchive *archive, HfStage *into,
 		     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether it is encrypted and the store's keyring has nothing to read it with. */
+bool hf_archive_is_sealed(const HfStore *store, const HfArchive *archive);
+
+/*
+ * Reads the whole archive as it is stored, and compares each part's size and digest; nothing is decrypted or unpacked.  bytes is
+ * added to, atomically.  Fails as hf_archive_read() does.
+ */
+bool hf_archive_check_stored(HfStore *store, const HfArchive *archive, uint64_t *bytes,
+			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Reads the plain bytes of range by one ranged read a part; needs archive->members. */
 bool hf_archive_read_range(HfStore *store, const HfArchive *archive, HfRange range, HfStage *into,
 			   GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -99,6 +99,27 @@ hf_archive_read(HfStore *store, const HfArchive *archive, HfStage *into, GError 
 	return name_part(g_ptr_array_index(archive->parts, archive->parts->len - 1), is_behind, error);
 }
 
+bool
+hf_archive_is_sealed(const HfStore *store, const HfArchive *archive)
+{
+	return archive->is_encrypted && !hf_keyring_can_read(hf_store_keyring(store));
+}
+
+bool
+hf_archive_check_stored(HfStore *store, const HfArchive *archive, uint64_t *bytes, GError **error)
+{
+	for (guint i = 0; i < archive->parts->len; i++) {
+		const HfPart *part = g_ptr_array_index(archive->parts, i);
+		g_autoptr(HfStage) digest = hf_digest_new(hf_meter_new(hf_sink_null_new(), bytes));
+
+		if (!hf_store_read(store, part->key, HF_WHOLE, digest, error))
+			return name_part(part, false, error);
+		if (!hf_stage_finish(digest, error) || !check_part(part, digest, error))
+			return false;
+	}
+	return true;
+}
+
 /* ---- ranges ---- */
 
 static bool

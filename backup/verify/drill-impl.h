@@ -8,7 +8,7 @@
 
 typedef struct {
 	bool has_database, has_images, is_bucket;
-	bool needs_gzip, needs_zstd;
+	bool needs_gzip, needs_zstd, needs_age;
 	const char *bin_dir; /* of createdb and psql; NULL where they are not needed */
 } HfDrillNeeds;
 

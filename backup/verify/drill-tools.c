@@ -14,6 +14,7 @@ typedef enum {
 	BUCKET = 1 << 3,
 	GZIP = 1 << 4,
 	ZSTD = 1 << 5,
+	AGE = 1 << 6,
 } When;
 
 /* All that RESTORE.txt calls (backup/catalog/restore-txt.c), and the package of each in Debian. */
@@ -36,6 +37,7 @@ static const struct {
 	{"gunzip", GZIP, "gzip"},
 	{"gzip", GZIP, "gzip"},
 	{"zstd", ZSTD, "zstd"},
+	{"age", AGE, "age"},
 	{"createdb", DATABASE, "postgresql-client"},
 	{"psql", DATABASE, "postgresql-client"},
 	{"aws", BUCKET, "awscli"},
@@ -46,7 +48,7 @@ whens(const HfDrillNeeds *needs)
 {
 	return ALWAYS | (needs->has_database ? DATABASE : 0) | (needs->has_images ? IMAGES : 0) |
 	       (needs->is_bucket ? BUCKET : 0) | (needs->needs_gzip ? GZIP : 0) |
-	       (needs->needs_zstd ? ZSTD : 0);
+	       (needs->needs_zstd ? ZSTD : 0) | (needs->needs_age ? AGE : 0);
 }
 
 static char *

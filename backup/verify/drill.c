@@ -116,6 +116,7 @@ note_compression(const HfArchive *archive, HfDrillNeeds *needs)
 {
 	needs->needs_gzip |= archive && archive->compression == HF_COMPRESSION_GZIP;
 	needs->needs_zstd |= archive && archive->compression == HF_COMPRESSION_ZSTD;
+	needs->needs_age |= archive && archive->is_encrypted;
 }
 
 static char *
@@ -145,7 +146,11 @@ gather_tools(Drill *drill, GError **error)
 		note_compression(((HfImageArchive *)manifest->images->archives->pdata[i])->archive, &needs);
 	if (manifest->images)
 		note_compression(manifest->images->dead, &needs);
-	if (hf_drill_tools(folder, &needs, &trouble))
+	if (needs.needs_age && !drill->options->identity_file)
+		hf_error_set(&trouble, HF_ERROR_NOT_FOUND,
+			     "the set is encrypted: name the file with the secret key in BACKUP_IDENTITY_FILE (age asks for "
+			     "a passphrase on a terminal alone, so such a set is drilled by hand)");
+	else if (hf_drill_tools(folder, &needs, &trouble))
 		return true;
 	drill->does_database = drill->does_images = false;
 	return note_lack(drill, "the commands", trouble, error);
@@ -203,6 +208,8 @@ environment(const Drill *drill)
 	g_ptr_array_add(env, g_strdup("LC_ALL=C.UTF-8"));
 	if (is_bucket(drill))
 		add_aws(drill, env);
+	if (drill->options->identity_file)
+		g_ptr_array_add(env, g_strdup_printf("RESTORE_IDENTITY=%s", drill->options->identity_file));
 	if (drill->does_database)
 		add_database(drill, env);
 	if (manifest->database && manifest->images && drill->does_database != drill->does_images)

@@ -5,6 +5,7 @@
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
 #include "backup/source/scan.h"
+#include "backup/verify/aside.h"
 #include "backup/stage/sink.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -121,10 +122,12 @@ read_back(HfStore *store, const HfArchive *archive, HfScanKind kind, const GPtrA
 	  GError **error)
 {
 	HfStage *scan = hf_scan_new(NULL, kind);
-	g_autoptr(HfStage) chain = hf_meter_new(scan, bytes);
+	g_autoptr(HfStage) chain = hf_meter_new(hf_aside_new(scan), bytes);
 	uint64_t before = __atomic_load_n(bytes, __ATOMIC_RELAXED);
 	uint64_t plain_bytes;
 
+	if (hf_archive_is_sealed(store, archive))
+		return hf_archive_check_stored(store, archive, bytes, error);
 	if (!hf_archive_read(store, archive, chain, error))
 		return false;
 	if (!hf_stage_finish(chain, error)) {
@@ -162,6 +165,19 @@ verify_read(HfStore *store, HfManifest *manifest, uint64_t *bytes, GError **erro
 {
 	return (!manifest->database || verify_database(store, manifest, bytes, error)) &&
 	       (!has_images(manifest) || hf_verify_images_read(store, manifest, bytes, error));
+}
+
+bool
+hf_verify_is_sealed(const HfStore *store, const HfManifest *manifest)
+{
+	const HfDatabaseRecord *database = manifest->database;
+
+	if (database && hf_archive_is_sealed(store, database->archive))
+		return true;
+	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
+		if (hf_archive_is_sealed(store, ((HfImageArchive *)manifest->images->archives->pdata[i])->archive))
+			return true;
+	return false;
 }
 
 /* ---- both ---- */

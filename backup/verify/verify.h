@@ -12,6 +12,12 @@
 #include "backup/job/backup-database.h"
 
 /*
+ * Whether level 2 sees only what is stored: the set is encrypted and the store has no key to it.  Its objects then have the
+ * recorded digests, and the indexes, which are not encrypted, parse; nothing is decrypted.
+ */
+bool hf_verify_is_sealed(const HfStore *store, const HfManifest *manifest);
+
+/*
  * Proves set to be of level (1 or 2) and records it beside the manifest; an adopted file has no manifest, and nothing
  * is recorded for it.  progress may be NULL; its bytes count what was unpacked.  CORRUPT or NOT_FOUND names the object.
  */
