@@ -41,15 +41,13 @@ region_of(const HfSettings *settings)
 	return region ? region : hf_settings_text(settings, HF_SET_AWS_REGION);
 }
 
-/* Where BACKUP_IDENTITY_FILE lies; NULL where the identity is not in a file, which stock tools want. */
+/* NULL where the identity is not in a file, which stock tools want. */
 static char *
 identity_path(const HfSettings *settings)
 {
-	const char *origin = hf_settings_origin(settings, HF_SET_BACKUP_IDENTITY);
+	const char *file = hf_settings_secret_file(settings, HF_SET_BACKUP_IDENTITY);
 
-	return origin && g_file_test(origin, G_FILE_TEST_IS_REGULAR) && hf_settings_is_from_file(settings, HF_SET_BACKUP_IDENTITY)
-		       ? g_canonicalize_filename(origin, NULL)
-		       : NULL;
+	return file ? g_canonicalize_filename(file, NULL) : NULL;
 }
 
 static bool

@@ -48,10 +48,10 @@ add_row(HfGrid *grid, const HfSet *set, int64_t now_s)
 	g_autofree char *note = remark(set);
 	bool is_known = !set->is_damaged;
 
-	hf_grid_add(grid, (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
-						is_known ? hf_text_level(set->level) : "-",
-						standing_word(set), is_known ? size : "-",
-						set->started_s > 0 ? age : "-", note});
+	hf_grid_add(grid,
+		    (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
+					  is_known ? hf_text_level(set->level) : "-", standing_word(set),
+					  is_known ? size : "-", set->started_s > 0 ? age : "-", note});
 }
 
 static void
@@ -115,8 +115,10 @@ const HfCommand hf_command_list = {
 	0,
 	"list the backup sets, the newest last",
 	"Prints a line for each set: its id, what it holds, how far it was proved (unverified, stored, "
-	"read, restored, equal), what it takes in the store, and whether it is held. A set whose manifest cannot "
-	"be read is listed as damaged, with the reason, and one that lost something or failed a proof as suspect "
+	"read, restored, equal), what it takes in the store, and whether it is held. A set whose manifest "
+	"cannot "
+	"be read is listed as damaged, with the reason, and one that lost something or failed a proof as "
+	"suspect "
 	"(\"holdfast accept\").",
 	NULL,
 	false,

@@ -128,5 +128,8 @@ bool hf_settings_is_empty(const HfSettings *settings, HfSettingId id);
 /* Where the value came from: "environment", the env file's path, "default", or NULL where it is not set.  Borrowed. */
 const char *hf_settings_origin(const HfSettings *settings, HfSettingId id);
 
+/* The file that NAME_FILE names; NULL where the secret did not come from one.  Borrowed. */
+const char *hf_settings_secret_file(const HfSettings *settings, HfSettingId id);
+
 void hf_settings_free(HfSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSettings, hf_settings_free)

@@ -148,7 +148,8 @@ gather_tools(Drill *drill, GError **error)
 		note_compression(manifest->images->dead, &needs);
 	if (needs.needs_age && !drill->options->identity_file)
 		hf_error_set(&trouble, HF_ERROR_NOT_FOUND,
-			     "the set is encrypted: name the file with the secret key in BACKUP_IDENTITY_FILE (age asks for "
+			     "the set is encrypted: name the file with the secret key in "
+			     "BACKUP_IDENTITY_FILE (age asks for "
 			     "a passphrase on a terminal alone, so such a set is drilled by hand)");
 	else if (hf_drill_tools(folder, &needs, &trouble))
 		return true;

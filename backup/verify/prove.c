@@ -229,13 +229,16 @@ prove_all(Run *run, GError **error)
 		return false;
 	if (level == 1)
 		return true;
-	if (level > 2 && manifest->database && !hf_verify_is_sealed(run->store, manifest) && !make_scratch(run, error))
+	if (level > 2 && manifest->database && !hf_verify_is_sealed(run->store, manifest) &&
+	    !make_scratch(run, error))
 		return false;
 	if (!prove_lower(run, 2, error))
 		return false;
 	if (hf_verify_is_sealed(run->store, manifest)) {
-		hf_proof_add_unproved(run->proof, "what is inside: the set is encrypted and this host has no key to it; "
-						  "what is stored has the recorded digests (BACKUP_IDENTITY_FILE, where there is one)");
+		hf_proof_add_unproved(
+			run->proof,
+			"what is inside: the set is encrypted and this host has no key to it; "
+			"what is stored has the recorded digests (BACKUP_IDENTITY_FILE, where there is one)");
 		return true;
 	}
 	if (manifest->images)
@@ -254,7 +257,8 @@ prove_all(Run *run, GError **error)
 static bool
 record(const Run *run, GError **error)
 {
-	return run->set->is_adopted || (!run->proof->has_failed && run->proof->level <= 2 && run->proof->unproved->len == 0) ||
+	return run->set->is_adopted ||
+	       (!run->proof->has_failed && run->proof->level <= 2 && run->proof->unproved->len == 0) ||
 	       hf_catalog_record_proof(run->store, run->set->id, run->proof, error);
 }
 

@@ -175,7 +175,8 @@ hf_verify_is_sealed(const HfStore *store, const HfManifest *manifest)
 	if (database && hf_archive_is_sealed(store, database->archive))
 		return true;
 	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
-		if (hf_archive_is_sealed(store, ((HfImageArchive *)manifest->images->archives->pdata[i])->archive))
+		if (hf_archive_is_sealed(store,
+					 ((HfImageArchive *)manifest->images->archives->pdata[i])->archive))
 			return true;
 	return false;
 }

@@ -288,6 +288,41 @@ def _():
         assert base64.b64decode(part["prologue"]).startswith(b"age-encryption.org/v1\n")
 
 
+@case("/encryption/without-the-key-what-is-stored-is-proved-and-no-more-is-claimed")
+def _():
+    with Sealed() as world:
+        set_id = world.backup("full")
+        two = world.run("--json", "verify", set_id, "--level", "2")
+        assert two.code == 0 and two.json["level"] == 2, two
+        assert "no key to it" in json.dumps(two.json["verification"]), two
+        four = world.run("verify", set_id, "--level", "4")
+        assert four.code == 3 and "level 4 was not" in four.out and "no key to it" in four.out, four
+        whole = world.owner("--json", "verify", set_id, "--level", "4")
+        assert whole.code == 0 and whole.json["level"] == 4, whole
+        for pattern in (r"[0-9]\.sql\.gz\.age$", r"\.tar\.gz\.age$", r"\.globals\.sql\.gz\.age$"):
+            path = world.find(pattern)
+            with open(path, "r+b") as file:
+                file.seek(-5, os.SEEK_END)
+                byte = file.read(1)
+                file.seek(-1, os.SEEK_CUR)
+                file.write(bytes([byte[0] ^ 1]))
+            done = world.run("verify", set_id, "--level", "2")
+            assert done.code == 1 and os.path.basename(path) in done.err, (pattern, done)
+            with open(path, "r+b") as file:
+                file.seek(-5, os.SEEK_END)
+                file.write(byte)
+
+
+@case("/encryption/a-drill-restores-with-age-or-says-that-the-key-is-missing")
+def _():
+    with Sealed() as world:
+        set_id = world.backup("full")
+        done = world.owner("--json", "drill", set_id, timeout=300)
+        assert done.code == 0 and done.json["level"] == 4, done
+        without = world.run("--json", "drill", set_id, timeout=300)
+        assert without.code == 3 and "BACKUP_IDENTITY_FILE" in json.dumps(without.json), without
+
+
 @case("/keygen/age-keygen-reads-it-and-no-key-is-written-over")
 def _():
     with World("postgres") as world:
