@@ -41,14 +41,14 @@ class Reply:
 
 
 class Stack:
-    """Started and stopped with the block.  settings go to nginx's environment and the workers'."""
+    """Started and stopped with the block, by way of prefix.  settings reach the workers; holdfast says which build."""
 
-    def __init__(self, world, workers=2, prefix=(), **settings):
+    def __init__(self, world, workers=2, prefix=(), holdfast=HOLDFAST, **settings):
         self.world, self.prefix = world, list(prefix)
         self.folder = os.path.join(world.folder, "stack")
         world.env["JWT_SECRET"] = SECRET
         self.env = world.environment(settings) | {
-            "HF_STACK_WORKER": os.path.join(os.path.dirname(HOLDFAST), "holdfast-fcgi"),
+            "HF_STACK_WORKER": os.path.join(os.path.dirname(holdfast), "holdfast-fcgi"),
             "HF_STACK_WORKERS": str(workers), "HF_STACK_NO_LIMITS": settings.get("HF_STACK_NO_LIMITS", "1")}
 
     def script(self, command):
