@@ -94,7 +94,7 @@ def _():
     with Site() as stack:
         os.chmod(stack.socket, 0o666)
         for user, expected in (("nobody", "0"), ("www-data", "10")):
-            done = subprocess.run(["setpriv", "--reuid", user, "--clear-groups", sys.executable, "-c", script, stack.socket, sent],
+            done = subprocess.run(["setpriv", "--reuid", user, "--clear-groups", "/usr/bin/python3", "-c", script, stack.socket, sent],
                                   capture_output=True, text=True, check=True)
             assert done.stdout.strip() == expected, (user, done)
         assert "was refused: set FCGI_PEER_USERS" in stack.log()
