@@ -1,10 +1,10 @@
 #include "config.h"
 
 #include "auth/jwks-url.h"
+#include "auth/curl.h"
 #include "auth/jwks.h"
 #include "common/error.h"
 
-#include <curl/curl.h>
 #include <string.h>
 
 #define REFRESH_S 3600
@@ -13,12 +13,8 @@
 #define CONNECT_MS 3000L
 #define TOTAL_MS 5000L
 
-typedef CURL HfCurl;
-typedef CURLU HfCurlUrl;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfCurl, curl_easy_cleanup)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfCurlUrl, curl_url_cleanup)
-
 struct HfJwksUrl {
+	const HfCurlApi *api;
 	char *url, *ca_file, *what;
 	GPtrArray *keys;
 	bool was_tried, is_known;
@@ -27,22 +23,30 @@ struct HfJwksUrl {
 
 /* Without TLS anybody on the way could put in a key of his own. */
 static bool
-check_url(const char *text, GError **error)
+is_safe(const char *scheme, const char *host)
 {
 	static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};
-	g_autoptr(HfCurlUrl) url = curl_url();
-	char *scheme = NULL, *host = NULL;
-	bool is_good = false;
 
-	if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		is_good = strcmp(scheme, "https") == 0;
-		for (size_t i = 0; i < G_N_ELEMENTS(here) && strcmp(scheme, "http") == 0; i++)
-			is_good = is_good || strcmp(host, here[i]) == 0;
-	}
-	curl_free(scheme);
-	curl_free(host);
+	if (strcmp(scheme, "https") == 0)
+		return true;
+	for (size_t i = 0; i < G_N_ELEMENTS(here) && strcmp(scheme, "http") == 0; i++)
+		if (strcmp(host, here[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+check_url(const HfCurlApi *api, const char *text, GError **error)
+{
+	CURLU *url = api->url();
+	char *scheme = NULL, *host = NULL;
+	bool is_good = url && api->url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+		       api->url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+		       api->url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_safe(scheme, host);
+
+	api->free(scheme);
+	api->free(host);
+	api->url_cleanup(url);
 	return is_good ||
 	       hf_error_set(error, HF_ERROR_USAGE,
 			    "JWT_JWKS_URL \"%s\": a URL of the form https://host/path is wanted", text);
@@ -51,12 +55,13 @@ check_url(const char *text, GError **error)
 HfJwksUrl *
 hf_jwks_url_new(const char *url, const char *ca_file, GError **error)
 {
+	const HfCurlApi *api = hf_curl_load(error);
 	HfJwksUrl *jwks;
 
-	if (!check_url(url, error))
+	if (!api || !check_url(api, url, error))
 		return NULL;
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 	jwks = g_new0(HfJwksUrl, 1);
+	jwks->api = api;
 	jwks->url = g_strdup(url);
 	jwks->ca_file = g_strdup(ca_file);
 	jwks->what = g_strdup_printf("JWT_JWKS_URL \"%s\"", url);
@@ -77,44 +82,37 @@ receive(char *data, size_t size, size_t count, void *target)
 }
 
 static void
-set_options(HfCurl *curl, const HfJwksUrl *jwks, GString *body)
+set_options(CURL *curl, const HfJwksUrl *jwks, GString *body)
 {
-	curl_easy_setopt(curl, CURLOPT_URL, jwks->url);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
-	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(curl, CURLOPT_USERAGENT, "holdfast/" PACKAGE_VERSION);
-	curl_easy_setopt(curl, CURLOPT_MAXFILESIZE, (long)HF_JWKS_BYTES_MAX);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+	jwks->api->easy_setopt(curl, CURLOPT_URL, jwks->url);
+	jwks->api->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
+	jwks->api->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	jwks->api->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	jwks->api->easy_setopt(curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
+	jwks->api->easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	jwks->api->easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	jwks->api->easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	jwks->api->easy_setopt(curl, CURLOPT_USERAGENT, "holdfast/" PACKAGE_VERSION);
+	jwks->api->easy_setopt(curl, CURLOPT_MAXFILESIZE, (long)HF_JWKS_BYTES_MAX);
+	jwks->api->easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
+	jwks->api->easy_setopt(curl, CURLOPT_WRITEDATA, body);
 	if (jwks->ca_file)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, jwks->ca_file);
+		jwks->api->easy_setopt(curl, CURLOPT_CAINFO, jwks->ca_file);
 }
 
 static bool
-fetch(const HfJwksUrl *jwks, GString *body, GError **error)
+check_result(const HfJwksUrl *jwks, CURLcode result, const char *detail, GError **error)
 {
-	g_autoptr(HfCurl) curl = curl_easy_init();
-	char detail[CURL_ERROR_SIZE] = "";
-	CURLcode result;
-	long status = 0;
-
-	if (!curl)
-		return hf_error_set(error, HF_ERROR_FAILED, "%s: libcurl cannot be started", jwks->what);
-	set_options(curl, jwks, body);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-	result = curl_easy_perform(curl);
 	if (result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED)
 		return hf_error_set(error, HF_ERROR_FAILED, "%s: the answer has more than %zu bytes",
 				    jwks->what, HF_JWKS_BYTES_MAX);
-	if (result != CURLE_OK)
-		return hf_error_set(error, HF_ERROR_TRANSIENT, "%s: %s", jwks->what,
-				    detail[0] ? detail : curl_easy_strerror(result));
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	return result == CURLE_OK || hf_error_set(error, HF_ERROR_TRANSIENT, "%s: %s", jwks->what,
+						  detail[0] ? detail : jwks->api->easy_strerror(result));
+}
+
+static bool
+check_status(const HfJwksUrl *jwks, long status, GError **error)
+{
 	if (status >= 300 && status < 400)
 		return hf_error_set(error, HF_ERROR_FAILED,
 				    "%s: it answers with a redirection (%ld), which is not followed: set the "
@@ -122,6 +120,24 @@ fetch(const HfJwksUrl *jwks, GString *body, GError **error)
 				    jwks->what, status);
 	return status == 200 ||
 	       hf_error_set(error, HF_ERROR_TRANSIENT, "%s: it answers with status %ld", jwks->what, status);
+}
+
+static bool
+fetch(const HfJwksUrl *jwks, GString *body, GError **error)
+{
+	CURL *curl = jwks->api->easy_init();
+	char detail[CURL_ERROR_SIZE] = "";
+	long status = 0;
+	bool is_good;
+
+	if (!curl)
+		return hf_error_set(error, HF_ERROR_FAILED, "%s: libcurl cannot be started", jwks->what);
+	set_options(curl, jwks, body);
+	jwks->api->easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	is_good = check_result(jwks, jwks->api->easy_perform(curl), detail, error);
+	jwks->api->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	jwks->api->easy_cleanup(curl);
+	return is_good && check_status(jwks, status, error);
 }
 
 static bool

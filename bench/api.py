@@ -46,7 +46,7 @@ def get(url, ca, token):
 
 
 def wrk(url, args):
-    done = subprocess.run(["wrk", "-t", "2", "-c", str(args.connections), "-d", f"{args.seconds}s", "-s",
+    done = subprocess.run(["wrk", "-t", "2", "-c", str(args.connections), "-d", f"{args.seconds}s", "--timeout", "30s", "-s",
                            str(pathlib.Path(__file__).with_name("api.lua")), url],
                           capture_output=True, text=True, check=True)
     result = json.loads(re.search(r"RESULT (\{.*\})", done.stdout).group(1))
@@ -63,6 +63,24 @@ def memory(pids):
         kib = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
         rows.append((kib["Rss"] * 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) * 1024))
     return max(rows)
+
+
+def cpu_s(pids):
+    """CPU time of processes, all threads: /proc/PID/stat, fields 14 and 15."""
+    ticks = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(url, pids, nginx, args):
+    """wrk's figures, and the CPU time of the handler and of nginx for each request."""
+    begin = cpu_s(pids), cpu_s(nginx)
+    result = wrk(url, args)
+    result["handler_us"] = (cpu_s(pids) - begin[0]) / result["requests"] * 1e6
+    result["nginx_us"] = (cpu_s(nginx) - begin[1]) / result["requests"] * 1e6
+    return result
 
 
 def children(pid):
@@ -98,8 +116,9 @@ def row(name, results, memories):
     rate = statistics.median(r["requests"] / r["duration_us"] * 1e6 for r in results)
     p50 = statistics.median(r["p50_us"] for r in results) / 1000
     p99 = statistics.median(r["p99_us"] for r in results) / 1000
+    handler, nginx = (statistics.median(r[key] for r in results) for key in ("handler_us", "nginx_us"))
     before, after = memories
-    print(f"| {name} | {rate:,.0f} | {p50:.1f} | {p99:.1f} | {before[0] / MIB:.1f} / {before[1] / MIB:.1f} "
+    print(f"| {name} | {rate:,.0f} | {p50:.1f} | {p99:.1f} | {handler:,.0f} | {nginx:,.0f} | {before[0] / MIB:.1f} / {before[1] / MIB:.1f} "
           f"| {after[0] / MIB:.1f} / {after[1] / MIB:.1f} |")
     return rate
 
@@ -139,16 +158,17 @@ def main():
                 sys.exit(f"api.py: {name} does not give the same reply")
         pids = {name: children(node.pid) for name in urls}
         pids["Holdfast"] = children(env["HF_STACK_POOL"])
+        nginx = children(int(pathlib.Path(args.stack, "run", "nginx.pid").read_text(encoding="ascii")))
         before = {name: memory(pids[name]) for name in urls}
         results = {name: [] for name in urls}
         for _ in range(args.rounds):
             for name, url in urls.items():
-                results[name].append(wrk(url, args))
+                results[name].append(measure(url, pids[name], nginx, args))
         print(f"{total:,} backups, {len(reply):,} bytes a reply, {args.connections} connections, {args.workers} workers each, "
               f"{os.cpu_count()} cores (nginx and wrk among them), {args.rounds} rounds of {args.seconds} s, "
               f"load average {os.getloadavg()[0]:.1f}\n")
-        print("| | requests/s | p50 ms | p99 ms | a worker's MiB before (resident / private) | after |")
-        print("| --- | --- | --- | --- | --- | --- |")
+        print("| | requests/s | p50 ms | p99 ms | CPU us a request, handler | nginx | a worker's MiB before (resident / private) | after |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
         rates = [row(name, results[name], (before[name], memory(pids[name]))) for name in urls]
         print(f"\nHoldfast: {rates[0] / rates[1]:.1f} x made, {rates[0] / rates[2]:.1f} x kept")
         soak(args, urls["Holdfast"], pids["Holdfast"])

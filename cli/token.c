@@ -150,7 +150,7 @@ warn_of_short_secret(const HfSettings *settings)
 static bool
 make_token(HfCli *cli, GError **error)
 {
-	int64_t lifetime_s;
+	int64_t lifetime_s = 0;
 	g_autoptr(HfJson) claims = NULL;
 	g_autofree char *token = NULL;
 

@@ -36,7 +36,7 @@ packages() {
 			clang libclang-rt-14-dev file bsdextrautils nodejs "$(npm_package)"
 		;;
 	bench) # what a user would use instead
-		echo python3 pigz zstd restic pgbackrest rclone procps
+		echo python3 pigz zstd restic pgbackrest rclone procps wrk openssl nodejs "$(npm_package)"
 		;;
 	*) usage ;;
 	esac
