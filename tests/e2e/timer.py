@@ -417,6 +417,7 @@ def _():
 
 class Stack:
     def __init__(self, timer, database):
+        os.chmod(timer.folder, 0o711)  # nginx runs as a user of its own
         self.folder = os.path.join(timer.folder, "stack")
         self.env = dict(os.environ, HF_STACK_ENV_FILE=timer.env_file, HF_TEST_HOLDFAST=HOLDFAST)
         timer.pool.path = os.path.join(self.folder, "run", "fcgi.sock")
