@@ -24,6 +24,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_delete,
 	&hf_command_prune,
 	&hf_command_jobs,
+	&hf_command_schedule,
 	&hf_command_config,
 	&hf_command_doctor,
 	&hf_command_token,

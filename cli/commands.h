@@ -25,6 +25,7 @@ extern const HfCommand hf_command_prune;
 extern const HfCommand hf_command_jobs;
 extern const HfCommand hf_command_run_job;
 extern const HfCommand hf_command_refresh;
+extern const HfCommand hf_command_schedule;
 extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;
 extern const HfCommand hf_command_token;

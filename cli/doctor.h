@@ -29,6 +29,9 @@ void hf_doctor_report(HfDoctor *doctor, HfMark mark, const char *check, const ch
 /* Login, pg_dump, and whether the login may read everything. */
 void hf_doctor_check_database(HfDoctor *doctor);
 
+/* What the timer would take. */
+void hf_doctor_check_schedule(HfDoctor *doctor);
+
 /* The keys of administrators' tokens. */
 void hf_doctor_check_tokens(HfDoctor *doctor);
 

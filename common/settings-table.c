@@ -178,6 +178,8 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"HOLDFAST_PROGRAM", NULL, HF_TYPE_TEXT, SERVICE, NULL, 0, 0,
 		 "The path of the holdfast program that the workers start. Not set: the one in the worker's "
 		 "own folder."},
+	[HF_SET_FCGI_SOCKET] = {"FCGI_SOCKET", NULL, HF_TYPE_TEXT, SERVICE, "/run/holdfast/fcgi.sock", 0, 0,
+				"The pool's socket, where nginx and holdfast-timer find it."},
 };
 
 const HfSetting *
