@@ -9,20 +9,8 @@
 #include "common/error.h"
 
 /*
- * What the service starts.  The command itself is the one that a person would give: see job-parameters.h.  The error is
- * said here, in the log's own form, since standard error is the job's log.
+ * What the service starts.  The command itself is the one that a person would give: see job-parameters.h.
  */
-
-static bool
-conclude(HfCli *cli, GError *cause)
-{
-	if (cause) {
-		cli->exit = hf_cli_exit_of(cause);
-		g_critical("%s", cause->message);
-		g_error_free(cause);
-	}
-	return true;
-}
 
 /* Its parameters may be wrong, and it may have been cancelled before it began: that is how it ends then. */
 static bool
@@ -56,7 +44,7 @@ run_record(HfCli *cli, HfState *state, HfJobRecord *record, HfJobFile *file, GEr
 	g_autofree char *parameters = g_steal_pointer(&record->parameters);
 	size_t used = 0;
 	HfCommand command;
-	GError *cause = NULL;
+	g_autoptr(GError) cause = NULL;
 
 	wanted.command = hf_command_find(words, &used, error);
 	if (!wanted.command) {
@@ -70,8 +58,10 @@ run_record(HfCli *cli, HfState *state, HfJobRecord *record, HfJobFile *file, GEr
 	record->parameters = hf_job_parameters_without_passwords(parameters);
 	if (record->is_cancel_requested)
 		hf_cancel_request();
-	(void)hf_cli_run_claimed(cli, &command, (char *[]){NULL}, state, record, file, &cause);
-	return conclude(cli, cause);
+	/* The job's log, which is our standard error, and its record have the error by then. */
+	if (!hf_cli_run_claimed(cli, &command, (char *[]){NULL}, state, record, file, &cause))
+		cli->exit = hf_cli_exit_of(cause);
+	return true;
 }
 
 static bool

@@ -223,12 +223,14 @@ static bool
 refuse(const Claim *claim, GError **error)
 {
 	const HfJobRecord *other = claim->in_the_way;
+	g_autofree char *process = other->pid > 0 ? g_strdup_printf(", process %ld", (long)other->pid)
+						  : g_strdup("");
 
 	return hf_error_set(
 		error, HF_ERROR_CONFLICT,
-		"\"%s\" has to wait: job %s (\"%s\", asked for by %s) is running already: wait for it, or "
-		"stop it with \"holdfast jobs --cancel %s\"",
-		claim->kind->name, other->id, other->kind, other->requested_by, other->id);
+		"\"%s\" has to wait: job %s (\"%s\", asked for by %s%s) is running already: wait for "
+		"it, or stop it with \"holdfast jobs --cancel %s\"",
+		claim->kind->name, other->id, other->kind, other->requested_by, process, other->id);
 }
 
 static bool
