@@ -22,8 +22,8 @@ packages() {
 			zlib1g-dev libisal-dev libzstd-dev libjson-c-dev libxxhash-dev libjwt-dev libjansson-dev libsqlite3-dev \
 			libfcgi-dev python3-yaml ca-certificates
 		;;
-	run) # what the programs call: pg_dump and psql
-		echo postgresql-client
+	run) # what the programs call: pg_dump and psql; what the service runs under; time zones
+		echo postgresql-client spawn-fcgi multiwatch tzdata
 		;;
 	server) # a private PostgreSQL, and nginx with the pool of workers, started by our scripts
 		echo postgresql nginx spawn-fcgi multiwatch openssl procps
@@ -32,7 +32,7 @@ packages() {
 		echo radosgw ceph-mon ceph-osd ceph-common curl openssl
 		;;
 	tests) # the judges: other programs that read what we write; and the checks of the code
-		echo python3 python3-yaml python3-jsonschema awscli zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
+		echo python3 python3-yaml python3-jsonschema awscli systemd strace tzdata zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
 			age clang libclang-rt-14-dev file bsdextrautils nodejs "$(npm_package)"
 		;;
 	bench) # what a user would use instead

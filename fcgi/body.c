@@ -13,6 +13,23 @@ is_json(const char *type)
 	return g_ascii_strcasecmp(g_strstrip(name), "application/json") == 0;
 }
 
+/* json-c takes member names in single quotes, also where it is told to be strict (seen with 0.16). */
+static bool
+has_single_quotes(const GByteArray *text)
+{
+	bool is_inside = false;
+
+	for (guint i = 0; i < text->len; i++) {
+		if (text->data[i] == '\\' && is_inside)
+			i++;
+		else if (text->data[i] == '"')
+			is_inside = !is_inside;
+		else if (text->data[i] == '\'' && !is_inside)
+			return true;
+	}
+	return false;
+}
+
 static const HfMember *
 find_member(const HfMember *members, const char *name)
 {
@@ -58,6 +75,8 @@ hf_body_parse(const HfRequest *request, const HfMember *members, const char *mes
 	object = hf_json_parse((const char *)request->body->data, request->body->len, &trouble);
 	if (!object)
 		wrong = g_strdup(trouble->message);
+	else if (has_single_quotes(request->body))
+		wrong = g_strdup("json: names stand in double quotes");
 	else if (!json_object_is_type(object, json_type_object))
 		wrong = g_strdup("it is not an object");
 	else

@@ -192,16 +192,7 @@ put_source(Loop *loop, FCGX_Request *fcgi, const HfRequest *request, HfReply *re
 
 	do {
 		if (!reply->source->next(reply->source, &bytes, &len, &error)) {
-			g_autoptr(HfReply) instead = is_headed ? NULL
-							       : hf_reply_error(error, "Failed to read");
-
-			if (!instead) {
-				break_off(loop, request, error->message);
-				return;
-			}
-			hf_reply_add_header(instead, "X-Request-Id", request->id);
-			(void)(put_head(fcgi, instead) && put(fcgi, g_bytes_get_data(instead->body, NULL),
-							      g_bytes_get_size(instead->body)));
+			break_off(loop, request, error->message);
 			return;
 		}
 		if ((!is_headed && !put_head(fcgi, reply)) || !put(fcgi, bytes, len))

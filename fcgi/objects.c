@@ -74,29 +74,37 @@ finish(ImageSource *source, GError **error)
 	       hf_error_set(error, HF_ERROR_CORRUPT, "%" G_GUINT64_FORMAT " bytes are missing", source->left);
 }
 
+/* Fills the piece behind the held one; one that is not full is the last, and then the child has ended well. */
+static bool
+advance(ImageSource *source, GError **error)
+{
+	unsigned fresh = !source->held;
+	size_t got = 1;
+
+	source->len[fresh] = 0;
+	while (!source->is_at_end && got > 0 && source->len[fresh] < PIECE_BYTES) {
+		if (!hf_child_read(source->child, source->pieces[fresh] + source->len[fresh],
+				   PIECE_BYTES - source->len[fresh], &got, error))
+			return false;
+		if (got > source->left)
+			return hf_error_set(error, HF_ERROR_CORRUPT, "more bytes came than the image has");
+		source->left -= got;
+		source->len[fresh] += got;
+	}
+	return got > 0 || finish(source, error);
+}
+
 static bool
 next(HfReplySource *base, const void **bytes_out, size_t *len_out, GError **error)
 {
 	ImageSource *source = (ImageSource *)base;
-	unsigned fresh = !source->held;
-	size_t got = 0;
 
-	*len_out = 0;
-	if (source->is_at_end)
-		return true;
-	if (!hf_child_read(source->child, source->pieces[fresh], PIECE_BYTES, &got, error))
+	if (!advance(source, error))
 		return false;
-	if (got > source->left)
-		return hf_error_set(error, HF_ERROR_CORRUPT, "more bytes came than the image has");
-	source->left -= got;
-	if (got == 0 && !finish(source, error))
-		return false;
-	/* Whoever asks takes no bytes for the end: the first piece is followed at once. */
-	source->len[fresh] = got;
 	*bytes_out = source->pieces[source->held];
 	*len_out = source->len[source->held];
-	source->held = fresh;
-	return *len_out > 0 || got == 0 ? true : next(base, bytes_out, len_out, error);
+	source->held = !source->held;
+	return true;
 }
 
 static void
@@ -176,16 +184,24 @@ stream(HfService *service, const char *set, const char *key, HfJson *image, GErr
 	ImageSource *source;
 	HfReply *reply;
 	HfJson *bytes = NULL;
+	uint64_t bytes_wanted;
 
 	if (!child)
 		return NULL;
-	reply = hf_reply_new(200);
 	source = g_new0(ImageSource, 1);
 	source->base = (HfReplySource){next, free_source};
 	source->child = child;
 	source->left = json_object_object_get_ex(image, "bytes", &bytes) ? json_object_get_uint64(bytes) : 0;
+	bytes_wanted = source->left;
+	/* The beginning now: of an image that is no longer, all is known before anything is answered. */
+	if (!advance(source, error)) {
+		free_source(&source->base);
+		return NULL;
+	}
+	source->held = !source->held;
+	reply = hf_reply_new(200);
 	reply->source = &source->base;
-	reply->source_bytes = source->left;
+	reply->source_bytes = bytes_wanted;
 	reply->type_owned = g_strdup(sane_type(text_of(image, "type")));
 	reply->type = reply->type_owned;
 	return reply;

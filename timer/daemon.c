@@ -258,9 +258,10 @@ static void
 work(Daemon *daemon)
 {
 	for (;;) {
-		HfPlanStep step = hf_plan_step(daemon->plan, hf_clock_now_s());
+		int64_t now_s = hf_clock_now_s();
+		HfPlanStep step = hf_plan_step(daemon->plan, now_s);
 		/* A signal that ended a request is looked at before the next one is begun. */
-		int64_t until_s = step.kind == HF_PLAN_WAIT ? step.until_s : 1;
+		int64_t until_s = step.kind == HF_PLAN_WAIT ? step.until_s : now_s;
 
 		if (step.kind == HF_PLAN_ASK)
 			ask(daemon);

@@ -97,14 +97,16 @@ hf_sleep_until(HfSleep *sleep, int64_t unix_s)
 	struct pollfd fds[] = {{.fd = sleep->signal_fd, .events = POLLIN},
 			       {.fd = sleep->timer_fd, .events = POLLIN}};
 	int64_t before_s = hf_clock_now_s();
+	bool is_armed = arm(sleep, unix_s);
 
-	/* ECANCELED here means that the clock was set since the timer was last read. */
-	if (!arm(sleep, unix_s) && errno == ECANCELED)
+	/* The clock was set since the timer was last read. */
+	if (!is_armed && errno == ECANCELED)
 		return HF_WOKE_CLOCK_SET;
 	/* Set back just before the timer was armed: what was computed by the clock of then is worth nothing. */
 	if (hf_clock_now_s() < before_s)
 		return HF_WOKE_CLOCK_SET;
-	if (poll(fds, G_N_ELEMENTS(fds), -1) < 0)
+	/* A time that the kernel does not take, for whatever reason, must not be a wait without an end. */
+	if (poll(fds, G_N_ELEMENTS(fds), is_armed ? -1 : 1000) < 0)
 		return HF_WOKE_TIME;
 	if (fds[0].revents)
 		return read_signal(sleep);
