@@ -6,6 +6,7 @@
 #include "cli/database.h"
 #include "cli/outcome.h"
 #include "cli/progress.h"
+#include "cli/proof.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -53,6 +54,7 @@ open_database(Job *job, const HfSettings *settings, GError **error)
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->database_progress,
+		.shrink_percent = (unsigned)hf_settings_number(settings, HF_SET_SHRINK_ALERT_PERCENT),
 	};
 	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
 				    &job->full.database.compression, error);
@@ -72,6 +74,7 @@ open_images(Job *job, const HfSettings *settings, bool is_full_run, GError **err
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->images_progress,
+		.shrink_percent = (unsigned)hf_settings_number(settings, HF_SET_SHRINK_ALERT_PERCENT),
 	};
 	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
 				    &job->full.images.compression, error);
@@ -118,6 +121,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 		return false;
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
+	hf_cli_prove_after(cli, job->store, manifest->id);
 	hf_outcome_prune(cli, job->store);
 	return true;
 }

@@ -20,6 +20,8 @@ extern const HfCommand hf_command_restore_images;
 extern const HfCommand hf_command_cat;
 extern const HfCommand hf_command_diff;
 extern const HfCommand hf_command_verify;
+extern const HfCommand hf_command_accept;
+extern const HfCommand hf_command_drill;
 extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;
 extern const HfCommand hf_command_hold;

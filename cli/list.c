@@ -16,15 +16,27 @@ status_word(const HfSet *set)
 	return set->status == HF_SET_COMPLETE ? "complete" : "partial";
 }
 
-/* What a person should know of it beside its state. */
+/* What somebody has to look at goes before what was stored. */
+static const char *
+standing_word(const HfSet *set)
+{
+	if (set->is_accepted)
+		return "accepted";
+	return set->is_suspect ? "suspect" : status_word(set);
+}
+
+/* Why it is not good, and why it stays. */
 static char *
 remark(const HfSet *set)
 {
-	if (set->trouble)
-		return g_strdup(set->trouble);
+	const char *trouble = set->trouble                           ? set->trouble
+			      : set->is_suspect && !set->is_accepted ? set->suspect_reason
+								     : "";
+	g_autofree char *held = g_strconcat("held", set->hold_reason ? ": " : NULL, set->hold_reason, NULL);
+
 	if (!set->is_held)
-		return g_strdup("");
-	return g_strconcat("held", set->hold_reason ? ": " : NULL, set->hold_reason, NULL);
+		return g_strdup(trouble);
+	return g_strconcat(held, *trouble ? "; " : "", trouble, NULL);
 }
 
 static void
@@ -35,9 +47,10 @@ add_row(HfGrid *grid, const HfSet *set, int64_t now_s)
 	g_autofree char *note = remark(set);
 	bool is_known = !set->is_damaged;
 
-	hf_grid_add(grid, (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
-						is_known ? hf_text_level(set->level) : "-", status_word(set),
-						is_known ? size : "-", set->started_s > 0 ? age : "-", note});
+	hf_grid_add(grid,
+		    (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
+					  is_known ? hf_text_level(set->level) : "-", standing_word(set),
+					  is_known ? size : "-", set->started_s > 0 ? age : "-", note});
 }
 
 static void
@@ -57,6 +70,11 @@ tell_set(HfJson *sets, const HfSet *set)
 	hf_json_add_text(row, "file", set->file_key);
 	hf_json_add_flag(row, "held", set->is_held);
 	hf_json_add_bytes(row, "hold_reason", set->hold_reason);
+	hf_json_add_flag(row, "suspect", set->is_suspect);
+	hf_json_add_bytes(row, "suspect_reason", set->suspect_reason);
+	hf_json_add_flag(row, "accepted", set->is_accepted);
+	if (set->failed_level > 0)
+		hf_json_add_number(row, "failed_level", (uint64_t)set->failed_level);
 	json_object_array_add(sets, row);
 }
 

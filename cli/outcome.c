@@ -100,6 +100,12 @@ say_set(const HfCli *cli, const HfStore *store, const HfManifest *manifest, doub
 	hf_cli_say(cli, "level     1 stored; \"holdfast verify %s\" reads it back\n", manifest->id);
 	if (manifest->note)
 		hf_cli_say(cli, "note      %s\n", manifest->note);
+	if (manifest->alarms)
+		hf_cli_say(
+			cli,
+			"suspect   see above; nothing is pruned until \"holdfast accept %s\", or until it is "
+			"deleted\n",
+			manifest->id);
 }
 
 /* ---- the reply ---- */
@@ -129,6 +135,19 @@ troubles_to_json(const GPtrArray *troubles)
 		hf_json_add_bytes(item, "key", trouble->key);
 		hf_json_add_bytes(item, "reason", trouble->reason);
 		json_object_array_add(array, item);
+	}
+	return array;
+}
+
+static HfJson *
+alarms_to_json(const GPtrArray *alarms)
+{
+	HfJson *array = json_object_new_array();
+
+	for (guint i = 0; i < alarms->len; i++) {
+		g_autofree char *line = g_utf8_make_valid(alarms->pdata[i], -1);
+
+		json_object_array_add(array, json_object_new_string(line));
 	}
 	return array;
 }
@@ -174,6 +193,9 @@ tell_set(HfCli *cli, const HfStore *store, const HfManifest *manifest, double du
 	hf_json_add_number(cli->reply, "level", 1);
 	hf_json_add_text(cli->reply, "status", manifest->status == HF_SET_COMPLETE ? "complete" : "partial");
 	hf_json_add_bytes(cli->reply, "note", manifest->note);
+	hf_json_add_flag(cli->reply, "suspect", manifest->alarms != NULL);
+	if (manifest->alarms)
+		hf_json_add(cli->reply, "alarms", alarms_to_json(manifest->alarms));
 }
 
 static void
@@ -189,6 +211,15 @@ name_troubles(const HfImagesRecord *images)
 			  images->troubled - images->troubles->len);
 }
 
+static void
+name_alarms(const HfManifest *manifest)
+{
+	for (guint i = 0; manifest->alarms && i < manifest->alarms->len; i++)
+		g_warning("suspect: %s%s%s", (char *)manifest->alarms->pdata[i],
+			  manifest->alarms_against ? "; compared with set " : "",
+			  manifest->alarms_against ? manifest->alarms_against : "");
+}
+
 void
 hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, double duration_s)
 {
@@ -197,7 +228,8 @@ hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, 
 	tell_set(cli, store, manifest, duration_s);
 	if (manifest->images)
 		name_troubles(manifest->images);
-	if (manifest->status != HF_SET_COMPLETE)
+	name_alarms(manifest);
+	if (manifest->status != HF_SET_COMPLETE || manifest->alarms)
 		cli->exit = HF_EXIT_SUSPECT;
 }
 

@@ -12,6 +12,7 @@
 #define BACKUPS "Backups"
 #define RETENTION "Retention"
 #define TUNING "Tuning"
+#define PROOF "Proof"
 
 #define KEEP(name, which, unit) \
 	{ \
@@ -111,6 +112,26 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"PRUNE_AFTER_BACKUP", NULL, HF_TYPE_FLAG, RETENTION, "true", 0, 0,
 		 "Whether each good backup is followed by \"holdfast prune\". false where this host may not "
 		 "delete."},
+	[HF_SET_SHRINK_ALERT_PERCENT] =
+		{"SHRINK_ALERT_PERCENT", NULL, HF_TYPE_NUMBER, PROOF, "50", 1, 100,
+		 "A set in which a table or the images lost more than so many percent of what the set before "
+		 "had is suspect, and nothing is pruned until \"holdfast accept\". 100: only what is wholly "
+		 "gone."},
+	[HF_SET_VERIFY_AFTER_BACKUP] =
+		{"VERIFY_AFTER_BACKUP", NULL, HF_TYPE_NUMBER, PROOF, "0", 0, 4,
+		 "The level that each new set is proved to be of right after it was stored: 2 reads it back, "
+		 "3 "
+		 "restores it into a scratch cluster, 4 compares that with the original. 0: none."},
+	[HF_SET_VERIFY_DATABASE_URL] =
+		{"VERIFY_DATABASE_URL", NULL, HF_TYPE_SECRET, PROOF, NULL, 0, 0,
+		 "A server on which proofs may make and drop a database of their own, with the database to "
+		 "connect to for that. Not set: a scratch cluster on this host, made and removed each time."},
+	[HF_SET_SCRATCH_DIR] = {"SCRATCH_DIR", NULL, HF_TYPE_TEXT, PROOF, NULL, 0, 0,
+				"The folder for scratch clusters and drills. Not set: TMPDIR, or /var/tmp."},
+	[HF_SET_SCRATCH_USER] =
+		{"SCRATCH_USER", NULL, HF_TYPE_TEXT, PROOF, NULL, 0, 0,
+		 "The user that a scratch cluster runs as where holdfast runs as root. Not set: postgres, or "
+		 "nobody."},
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},

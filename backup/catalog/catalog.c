@@ -295,6 +295,28 @@ hf_catalog_list(HfStore *store, GError **error)
 	return g_steal_pointer(&sets);
 }
 
+GPtrArray *
+hf_catalog_list_ids(HfStore *store, GError **error)
+{
+	g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(HfListing) listing = hf_store_list(store, HF_SET_PREFIX "_", NULL, error);
+	const HfObject *object;
+
+	if (!listing)
+		return NULL;
+	for (;;) {
+		HfName name;
+
+		if (!hf_listing_next(listing, &object, error))
+			return NULL;
+		if (!object)
+			return g_steal_pointer(&ids);
+		name = hf_name_read(object->key);
+		if (name.kind == HF_NAME_MANIFEST)
+			g_ptr_array_add(ids, g_strdup(name.id));
+	}
+}
+
 /* ---- finding ---- */
 
 /* The key of an adopted file finds it, too: two files may hold the same time. */

@@ -41,6 +41,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSet, hf_set_free)
 /* All sets, of HfSet, oldest first. */
 GPtrArray *hf_catalog_list(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The ids of all sets that have a manifest, of char *, oldest first: one listing, nothing is read. */
+GPtrArray *hf_catalog_list_ids(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The manifest of a set of ours, by its whole id. */
 HfManifest *hf_catalog_read_manifest(HfStore *store, const char *id,
 				     GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -65,6 +68,7 @@ typedef struct HfSetWriter HfSetWriter;
  */
 HfSetWriter *hf_set_writer_new(HfStore *store, int64_t now_s, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 const char *hf_set_writer_id(const HfSetWriter *writer);
+HfStore *hf_set_writer_store(const HfSetWriter *writer); /* borrowed, as it was given */
 
 /*
  * A writer of the same set for another thread, with a store handle of its own that was opened on the same place.  It

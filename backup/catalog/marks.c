@@ -233,13 +233,14 @@ read_mark(HfStore *store, const char *key, const char *wanted, GError **error)
 	g_autoptr(HfStage) sink = hf_sink_bytes_new(MARK_BYTES_MAX);
 	g_autoptr(GBytes) bytes = NULL;
 	g_autoptr(HfJson) object = NULL;
-	const char *format;
+	const char *format, *text;
 	gsize len;
 
 	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
 		return NULL;
 	bytes = hf_sink_bytes_get(sink);
-	object = hf_json_parse(g_bytes_get_data(bytes, &len), g_bytes_get_size(bytes), error);
+	text = g_bytes_get_data(bytes, &len);
+	object = hf_json_parse(text ? text : "", len, error);
 	if (!object || !hf_json_get_text(object, "format", &format, error)) {
 		g_prefix_error(error, "\"%s\": ", key);
 		return NULL;
@@ -307,7 +308,8 @@ read_proof(HfStore *store, const char *key, int level, GError **error)
 	proof->tables = number_of(object, "tables");
 	proof->rows = number_of(object, "rows");
 	proof->objects = number_of(object, "objects");
-	proof->error = text_of(object, "error");
+	if (!hf_json_find_bytes(object, "error", &proof->error, NULL))
+		proof->error = NULL;
 	proof->difference_count = number_of(object, "difference_count");
 	read_lines(object, "differences", proof->differences);
 	read_lines(object, "unproved", proof->unproved);
@@ -317,6 +319,25 @@ read_proof(HfStore *store, const char *key, int level, GError **error)
 	return proof;
 }
 
+/* One that cannot be read for what it holds says so itself; a store that fails is an error. */
+static bool
+add_proof(HfStore *store, const char *key, int level, GPtrArray *proofs, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+	HfProof *proof = read_proof(store, key, level, &trouble);
+
+	if (!proof && !hf_error_is(trouble, HF_ERROR_CORRUPT)) {
+		g_propagate_error(error, g_steal_pointer(&trouble));
+		return false;
+	}
+	if (!proof) {
+		proof = hf_proof_new(level);
+		proof->error = g_strdup(trouble->message);
+	}
+	g_ptr_array_add(proofs, proof);
+	return true;
+}
+
 GPtrArray *
 hf_catalog_read_proofs(HfStore *store, const HfSet *set, GError **error)
 {
@@ -324,22 +345,15 @@ hf_catalog_read_proofs(HfStore *store, const HfSet *set, GError **error)
 
 	for (int level = 2; level <= LEVEL_MAX; level++) {
 		g_autofree char *key = hf_name_proof(set->id, level);
-		HfProof *proof;
 
-		if (!(set->proofs & (1U << level)))
-			continue;
-		proof = read_proof(store, key, level, error);
-		if (!proof)
+		if ((set->proofs & (1U << level)) && !add_proof(store, key, level, proofs, error))
 			return NULL;
-		g_ptr_array_add(proofs, proof);
 	}
 	if (set->failed_level > 0) {
 		g_autofree char *key = hf_name_failed_proof(set->id, set->failed_level);
-		HfProof *proof = read_proof(store, key, set->failed_level, error);
 
-		if (!proof)
+		if (!add_proof(store, key, set->failed_level, proofs, error))
 			return NULL;
-		g_ptr_array_add(proofs, proof);
 	}
 	return g_steal_pointer(&proofs);
 }

@@ -219,6 +219,12 @@ hf_set_writer_id(const HfSetWriter *writer)
 	return writer->id;
 }
 
+HfStore *
+hf_set_writer_store(const HfSetWriter *writer)
+{
+	return writer->store;
+}
+
 /* ---- what is stored ---- */
 
 HfStage *

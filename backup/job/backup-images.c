@@ -4,6 +4,7 @@
 #include "backup/job/images-base.h"
 #include "backup/job/images-run.h"
 #include "backup/job/lock.h"
+#include "backup/verify/guard.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -163,6 +164,7 @@ run_and_commit(HfSetWriter *writer, HfStore *store, const HfBackupImages *option
 	if (!hf_backup_images_into(writer, store, options, manifest, error))
 		return NULL;
 	say_phase(options, "committing");
+	hf_guard(store, manifest, options->shrink_percent);
 	/* The last moment at which a stop leaves nothing: what was asked for in time must not end in a set. */
 	if (!hf_cancel_check(error))
 		return NULL;

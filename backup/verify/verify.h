@@ -1,7 +1,7 @@
 /*
  * backup/verify/verify.h -- seeing for oneself that a stored set is what was stored (docs/design.md, section 5).
  *
- * Level 1: every object that the manifest names is in the store with its size; nothing is read.
+ * Level 1: every object that the manifest names is in the store with its size, and so is RESTORE.txt; nothing is read.
  * Level 2: everything is read back: digests agree, all of it unpacks, the dump and the globals parse to their closing
  * lines, the index parses, and the scan of what was read has the index's tables, rows, bytes and digests.  For images see
  * verify-images.h.
