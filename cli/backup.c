@@ -92,9 +92,9 @@ open_store(Job *job, const HfSettings *settings, GError **error)
 typedef HfManifest *(*Run)(Job *job, GError **error);
 
 static HfManifest *
-run_with_bar(Job *job, const HfCli *cli, const HfProgress *progress, Run run, GError **error)
+run_with_bar(Job *job, const HfProgress *progress, Run run, GError **error)
 {
-	g_autoptr(HfProgressBar) bar = cli->is_quiet ? NULL : hf_progress_bar_start("backup", progress);
+	g_autoptr(HfProgressBar) bar = hf_progress_bar_start("backup", progress);
 
 	return run(job, error);
 }
@@ -113,7 +113,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 {
 	double started_s = hf_clock_monotonic_s();
 	g_autoptr(GError) cause = NULL;
-	g_autoptr(HfManifest) manifest = run_with_bar(job, cli, progress, run, &cause);
+	g_autoptr(HfManifest) manifest = run_with_bar(job, progress, run, &cause);
 
 	if (!manifest) {
 		explain_cancel(&cause);

@@ -26,5 +26,8 @@ extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;
 extern const HfCommand hf_command_hold;
 extern const HfCommand hf_command_release;
+extern const HfCommand hf_command_jobs;
+extern const HfCommand hf_command_run_job;
+extern const HfCommand hf_command_refresh;
 extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;

@@ -29,9 +29,8 @@ standing_word(const HfSet *set)
 static char *
 remark(const HfSet *set)
 {
-	const char *trouble = set->trouble                           ? set->trouble
-			      : set->is_suspect && !set->is_accepted ? set->suspect_reason
-								     : "";
+	const char *suspect = set->is_suspect && !set->is_accepted ? set->suspect_reason : NULL;
+	const char *trouble = set->trouble ? set->trouble : suspect ? suspect : "";
 	g_autofree char *held = g_strconcat("held", set->hold_reason ? ": " : NULL, set->hold_reason, NULL);
 
 	if (!set->is_held)

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/prune.h"
+#include "cli/history.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -178,6 +179,24 @@ tell_images(HfCli *cli, const HfManifest *manifest)
 	hf_json_add(cli->reply, "images", object);
 }
 
+/* What to name of a set of images: its own first archive, or, where nothing was new, its index. */
+static const char *
+images_file(const HfManifest *manifest)
+{
+	const GPtrArray *archives = manifest->images->archives;
+	const HfArchive *named = manifest->images->index;
+
+	for (guint i = 0; i < archives->len; i++) {
+		const HfImageArchive *archive = archives->pdata[i];
+
+		if (g_strcmp0(archive->set_id, manifest->id) == 0) {
+			named = archive->archive;
+			break;
+		}
+	}
+	return named && named->parts->len > 0 ? ((const HfPart *)named->parts->pdata[0])->key : NULL;
+}
+
 static void
 tell_set(HfCli *cli, const HfStore *store, const HfManifest *manifest, double duration_s)
 {
@@ -188,6 +207,8 @@ tell_set(HfCli *cli, const HfStore *store, const HfManifest *manifest, double du
 		tell_database(cli, manifest->database);
 	if (manifest->images)
 		tell_images(cli, manifest);
+	if (!manifest->database)
+		hf_json_add_text(cli->reply, "file", images_file(manifest));
 	hf_json_add_number(cli->reply, "stored_bytes", hf_manifest_stored_bytes(manifest));
 	hf_cli_tell_duration(cli, duration_s);
 	hf_json_add_number(cli->reply, "level", 1);
@@ -273,11 +294,13 @@ tell_pruned(HfCli *cli, const HfPrune *prune)
 void
 hf_outcome_prune(HfCli *cli, HfStore *store)
 {
+	g_autoptr(GPtrArray) failed = NULL;
 	g_autoptr(HfPrune) prune = NULL;
 
 	if (cli->exit != HF_EXIT_GOOD)
 		return;
-	prune = hf_prune_after_backup(store, cli->settings, NULL);
+	failed = hf_cli_failed_runs(cli->settings);
+	prune = hf_prune_after_backup(store, cli->settings, failed);
 	if (!prune)
 		return;
 	say_pruned(cli, prune);

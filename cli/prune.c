@@ -3,6 +3,7 @@
 #include "backup/catalog/prune.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
+#include "cli/history.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -221,7 +222,9 @@ tell(HfCli *cli, const HfPrune *prune)
 static bool
 run_prune(HfCli *cli, char **arguments, GError **error)
 {
+	g_autoptr(GPtrArray) failed = hf_cli_failed_runs(cli->settings);
 	const HfPruneOptions options = {.policy = hf_prune_policy(cli->settings),
+					.failed = failed,
 					.now_s = hf_clock_now_s(),
 					.is_dry = given.is_dry,
 					.is_forced = given.is_forced,

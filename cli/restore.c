@@ -116,8 +116,7 @@ restore(HfCli *cli, HfStore *store, const HfSet *set, const HfPgTarget *target, 
 		return false;
 	say_plan(cli, set, target);
 	{
-		g_autoptr(HfProgressBar) bar = cli->is_quiet ? NULL
-							     : hf_progress_bar_start("restore", &progress);
+		g_autoptr(HfProgressBar) bar = hf_progress_bar_start("restore", &progress);
 
 		ok = hf_restore_database(store, database->archive, &options, &result, error);
 	}

@@ -14,7 +14,7 @@ packages() {
 	case $1 in
 	build) # what it takes to compile
 		echo build-essential autoconf automake pkg-config libglib2.0-dev libpq-dev libcurl4-openssl-dev libssl-dev libarchive-dev \
-			zlib1g-dev libisal-dev libzstd-dev libjson-c-dev libxxhash-dev ca-certificates
+			zlib1g-dev libisal-dev libzstd-dev libjson-c-dev libxxhash-dev libsqlite3-dev ca-certificates
 		;;
 	run) # what the programs call: pg_dump and psql
 		echo postgresql-client

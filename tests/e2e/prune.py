@@ -438,7 +438,8 @@ def _():
 def _():
     with Sets(**LAST) as world:
         ids = world.backups(6)
-        both = [world.start("prune", "--force") for _ in range(2)]
+        # As two hosts would: each with a state of its own.
+        both = [world.start("prune", "--force", BACKUP_STATE_DIR=os.path.join(world.folder, "state", name)) for name in "ab"]
         for pruning in both:
             out, err = pruning.communicate(timeout=120)
             assert pruning.returncode == 0, out + err
@@ -454,7 +455,9 @@ def _():
         running = world.start("--json", "backup", "database")
         claim = wait_for(lambda: [name for name in world.store_files() if name.endswith(".claim")])[0]
         running.send_signal(signal.SIGSTOP)
-        said = world.run("prune")
+        own = world.run("prune")
+        assert own.code == 1 and "backup database" in own.err, own
+        said = world.run("prune", BACKUP_STATE_DIR=os.path.join(world.folder, "state", "other-host"))
         assert said.code == 3 and f"the run of set {claim[7:26]} goes on, or was killed" in said.out, said
         assert claim in world.store_files() and world.listed() == [first, second]
         running.send_signal(signal.SIGCONT)
@@ -464,6 +467,22 @@ def _():
         reply = world.prune("--force")
         assert fates(reply) == {first: "deleted", second: "deleted", third: "keep"}, reply
         assert world.whole() == [third]
+
+
+@case("/prune/failed-run-stops-it-until-there-is-a-newer-set")
+def _():
+    with Sets(**LAST) as world:
+        first, second = world.backups(2)
+        time.sleep(1.1)
+        failed = world.run("backup", "database", DB_NAME="there is no such database")
+        assert failed.code != 0, failed
+        # Such a run leaves nothing in the store; the history of jobs knows it.
+        stopped = world.run("prune")
+        assert stopped.code == 3 and "(backup database) failed: " in stopped.out and "make one" in stopped.out, stopped
+        assert world.listed() == [first, second]
+        time.sleep(1.1)
+        third = world.backup()
+        assert fates(world.prune("--force")) == {first: "deleted", second: "deleted", third: "keep"}
 
 
 @case("/prune/killed-run-stops-it-until-there-is-a-newer-set")
