@@ -91,7 +91,7 @@ def _():
                 file.write(str(number))
         bucket.aws("s3", "sync", "--quiet", folder, f"s3://{bucket.name}/pictures/")
         settings = bucket.settings(AWS_ENDPOINT_URL=proxy.address, AWS_BUCKET_NAME=bucket.name,
-                                   IMAGES_PREFIX="pictures", S3_BACKUP_BUCKET="")
+                                   IMAGES_PREFIX="pictures", S3_BACKUP_BUCKET="", PRUNE_AFTER_BACKUP="false")
         first = world.run("--json", "backup", "images", **settings)
         assert first.code == 0 and counts(first.json)[0] == 2500, first
         proxy.set()
