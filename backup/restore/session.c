@@ -128,6 +128,16 @@ hf_session_run(PGconn *connection, const char *sql, HfPlace place, GError **erro
 	return take_answer(connection, place, error);
 }
 
+bool
+hf_session_run_to_end(PGconn *connection, const char *sql, HfPlace place, GError **error)
+{
+	g_autoptr(PGresult) result = PQexec(connection, sql);
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+	       session_error(connection, result, place, error);
+}
+
 /* ---- rows ---- */
 
 bool
