@@ -114,7 +114,7 @@ hf_restore_create(const HfRestoreDatabase *options, GError **error)
 			"database \"%s\" exists already: drop it, choose another name, or restore without "
 			"--create",
 			name);
-	if (hf_error_is(first, HF_ERROR_DENIED))
+	if (hf_error_is(first, HF_ERROR_DENIED) && strstr(first->message, "to create database"))
 		return hf_error_set(
 			error, HF_ERROR_DENIED,
 			"database \"%s\": the login may not create it: ALTER ROLE \"%s\" CREATEDB", name,

@@ -11,6 +11,7 @@
 
 /* SQLSTATE (appendix A of PostgreSQL's manual). */
 #define INSUFFICIENT_PRIVILEGE "42501"
+#define OPERATOR_INTERVENED "57P" /* an administrator, a shutdown or a crash ended the session */
 
 /* What is handed to libpq at once: it copies, so it should stay in the cache. */
 #define SEND_BYTES ((size_t)64 << 10)
@@ -45,7 +46,7 @@ session_error(PGconn *connection, const PGresult *result, HfPlace place, GError 
 	const char *remedy = hf_restore_remedy(words, NULL);
 	HfError code = hf_restore_code(words);
 
-	if (PQstatus(connection) != CONNECTION_OK)
+	if (PQstatus(connection) != CONNECTION_OK || (state && g_str_has_prefix(state, OPERATOR_INTERVENED)))
 		return hf_error_set(
 			error, HF_ERROR_TRANSIENT,
 			"database \"%s\": the connection was lost: %s: run it again when the server is up",

@@ -128,7 +128,9 @@ read_live(HfSwap *swap, GError **error)
 		return false;
 	if (PQntuples(result) == 0)
 		return say_missing(swap, error);
-	swap->tablespace = g_strdup(PQgetvalue(result, 0, 0));
+	/* Named, the default one would take a right of its own. */
+	if (strcmp(PQgetvalue(result, 0, 0), "pg_default") != 0)
+		swap->tablespace = g_strdup(PQgetvalue(result, 0, 0));
 	return true;
 }
 
