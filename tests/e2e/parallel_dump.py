@@ -14,7 +14,8 @@ import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from shapes import AWKWARD, UNUSUAL, random_schema  # noqa: E402
+from awkward import AWKWARD  # noqa: E402
+from shapes import UNUSUAL, random_schema  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import PG, World, fresh_database, pg_env, plain_dump, psql, url, wait_for  # noqa: E402
 
