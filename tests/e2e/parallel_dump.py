@@ -60,7 +60,8 @@ def restore(world, copy, text):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def proves_equal(database, is_restored=True, **env):
+def proves_equal(database, is_restored=True, moves_rows=False, **env):
+    """moves_rows: a table is partitioned by the hash of an enum, so a row's partition changes with each restore."""
     with World(database) as world:
         done = world.run("backup", "database", **{**ALL, **env})
         assert done.code == 0, done
@@ -75,7 +76,8 @@ def proves_equal(database, is_restored=True, **env):
         restore(world, copy, text)
         ours = plain_dump(copy)
         restore(world, copy, stock_dump(database))
-        assert ours == plain_dump(copy)
+        theirs = plain_dump(copy)
+        assert (lines_of(ours) == lines_of(theirs)) if moves_rows else ours == theirs
         psql("postgres", f'DROP DATABASE "{copy}"')
 
 
@@ -83,7 +85,7 @@ def proves_equal(database, is_restored=True, **env):
 
 @case("/parallel-dump/awkward-and-unusual-things-are-pg-dumps-own-text")
 def _():
-    proves_equal(fresh_database("par_awkward", AWKWARD + UNUSUAL))
+    proves_equal(fresh_database("par_awkward", AWKWARD + UNUSUAL), moves_rows=True)
 
 
 @case("/parallel-dump/many-pieces-of-one-table")
