@@ -105,7 +105,7 @@ list=$work/list
 		*/gzip-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test) echo "$work/tsan/$program" ;;
 		esac
 		case $program in
-		*/auth-test | */keys-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test)
+		*/auth-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test)
 			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 				"$work/plain/$program"
 			;;
