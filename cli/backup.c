@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/job/backup-full.h"
+#include "backup/stage/blocks.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
 #include "cli/database.h"
@@ -41,6 +42,18 @@ job_clear(Job *job)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
+static HfPgDumpOptions
+dump_options(const HfSettings *settings)
+{
+	int64_t jobs = hf_settings_number(settings, HF_SET_DB_JOBS);
+
+	return (HfPgDumpOptions){
+		.jobs = jobs > 0 ? (unsigned)jobs : hf_blocks_default_threads(),
+		.table_bytes = (uint64_t)hf_settings_number(settings, HF_SET_DB_JOBS_TABLE_BYTES),
+		.lock_seconds = (unsigned)hf_settings_number(settings, HF_SET_DB_LOCK_SECONDS),
+	};
+}
+
 static bool
 open_database(Job *job, const HfSettings *settings, GError **error)
 {
@@ -51,6 +64,7 @@ open_database(Job *job, const HfSettings *settings, GError **error)
 	job->full.database = (HfBackupDatabase){
 		.target = job->target,
 		.bin_dir = hf_settings_text(settings, HF_SET_DB_BIN_DIR),
+		.dump = dump_options(settings),
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->database_progress,
@@ -92,9 +106,9 @@ open_store(Job *job, const HfSettings *settings, GError **error)
 typedef HfManifest *(*Run)(Job *job, GError **error);
 
 static HfManifest *
-run_with_bar(Job *job, const HfCli *cli, const HfProgress *progress, Run run, GError **error)
+run_with_bar(Job *job, const HfProgress *progress, Run run, GError **error)
 {
-	g_autoptr(HfProgressBar) bar = cli->is_quiet ? NULL : hf_progress_bar_start("backup", progress);
+	g_autoptr(HfProgressBar) bar = hf_progress_bar_start("backup", progress);
 
 	return run(job, error);
 }
@@ -113,7 +127,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 {
 	double started_s = hf_clock_monotonic_s();
 	g_autoptr(GError) cause = NULL;
-	g_autoptr(HfManifest) manifest = run_with_bar(job, cli, progress, run, &cause);
+	g_autoptr(HfManifest) manifest = run_with_bar(job, progress, run, &cause);
 
 	if (!manifest) {
 		explain_cancel(&cause);
@@ -122,6 +136,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
 	hf_cli_prove_after(cli, job->store, manifest->id);
+	hf_outcome_prune(cli, job->store);
 	return true;
 }
 

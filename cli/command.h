@@ -38,7 +38,7 @@ typedef struct {
 	bool (*run)(HfCli *cli, char **arguments, GError **error);
 } HfCommand;
 
-/* Of the whole table, in the order of the help.  *count_out may be NULL. */
+/* Of the whole table but what is hidden, in the order of the help.  *count_out may be NULL. */
 const HfCommand *const *hf_commands(size_t *count_out);
 
 /*
@@ -52,6 +52,12 @@ void hf_cli_say(const HfCli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Adds "duration", in seconds with three decimals, to the reply. */
 void hf_cli_tell_duration(const HfCli *cli, double seconds);
+
+/* Adds what every document has: "success", and "error" with its "code" where there is one. */
+void hf_cli_complete_reply(const HfCli *cli, const GError *error);
+
+/* The exit status that an error makes. */
+HfExit hf_cli_exit_of(const GError *error);
 
 /* Flushes stdout; what could not be written (a full disk, a closed pipe) is an error. */
 bool hf_cli_flush(GError **error) G_GNUC_WARN_UNUSED_RESULT;

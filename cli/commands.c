@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "common/spelling.h"
 
 #include <errno.h>
@@ -24,8 +25,20 @@ static const HfCommand *const commands[] = {
 	&hf_command_accept,
 	&hf_command_delete,
 	&hf_command_prune,
+	&hf_command_jobs,
+	&hf_command_hold,
+	&hf_command_release,
+	&hf_command_schedule,
 	&hf_command_config,
 	&hf_command_doctor,
+	&hf_command_keygen,
+	&hf_command_token,
+};
+
+/* What this program, the service and the timer start; nothing for people. */
+static const HfCommand *const hidden[] = {
+	&hf_command_run_job,
+	&hf_command_refresh,
 };
 
 const HfCommand *const *
@@ -77,6 +90,11 @@ hf_command_find(char **words, size_t *used_out, GError **error)
 		if (*used_out > 0)
 			return commands[i];
 	}
+	for (size_t i = 0; i < G_N_ELEMENTS(hidden); i++) {
+		*used_out = matching_words(hidden[i], words);
+		if (*used_out > 0)
+			return hidden[i];
+	}
 	unknown_command(words, error);
 	return NULL;
 }
@@ -84,13 +102,34 @@ hf_command_find(char **words, size_t *used_out, GError **error)
 void
 hf_cli_say(const HfCli *cli, const char *format, ...)
 {
+	g_autofree char *text = NULL;
 	va_list args;
 
-	if (cli->wants_json || cli->is_quiet)
-		return;
 	va_start(args, format);
-	vprintf(format, args);
+	text = g_strdup_vprintf(format, args);
 	va_end(args);
+	hf_log_copy(text);
+	if (!cli->wants_json && !cli->is_quiet)
+		(void)fputs(text, stdout);
+}
+
+void
+hf_cli_complete_reply(const HfCli *cli, const GError *error)
+{
+	hf_json_add_flag(cli->reply, "success",
+			 !error && (cli->exit == HF_EXIT_GOOD || cli->exit == HF_EXIT_SUSPECT));
+	if (error) {
+		g_autofree char *message = hf_log_one_line(error->message);
+
+		hf_json_add_text(cli->reply, "error", message);
+		hf_json_add_text(cli->reply, "code", hf_error_word(error));
+	}
+}
+
+HfExit
+hf_cli_exit_of(const GError *error)
+{
+	return hf_error_is(error, HF_ERROR_USAGE) ? HF_EXIT_USAGE : HF_EXIT_FAILED;
 }
 
 void

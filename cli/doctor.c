@@ -88,6 +88,8 @@ run(HfCli *cli, char **arguments, GError **error)
 	hf_doctor_check_database(&doctor);
 	hf_doctor_check_store(&doctor);
 	check_state_dir(&doctor);
+	hf_doctor_check_schedule(&doctor);
+	hf_doctor_check_tokens(&doctor);
 	if (!hf_cancel_check(error))
 		return false;
 	hf_json_add_number(cli->reply, "warnings", doctor.warnings);

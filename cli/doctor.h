@@ -29,5 +29,11 @@ void hf_doctor_report(HfDoctor *doctor, HfMark mark, const char *check, const ch
 /* Login, pg_dump, and whether the login may read everything. */
 void hf_doctor_check_database(HfDoctor *doctor);
 
+/* What the timer would take. */
+void hf_doctor_check_schedule(HfDoctor *doctor);
+
+/* The keys of administrators' tokens. */
+void hf_doctor_check_tokens(HfDoctor *doctor);
+
 /* Credentials, a small object there and back, free space, the last good set. */
 void hf_doctor_check_store(HfDoctor *doctor);

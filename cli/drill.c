@@ -59,7 +59,7 @@ drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError 
 	if (!aws_credentials(cli->settings, &credentials, error))
 		return false;
 	options.aws_credentials = credentials;
-	bar = cli->is_quiet ? NULL : hf_progress_bar_start("drill", &progress);
+	bar = hf_progress_bar_start("drill", &progress);
 	return hf_drill(store, set, &options, proof_out, error);
 }
 

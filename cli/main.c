@@ -2,6 +2,8 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/job.h"
+#include "cli/progress.h"
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -120,8 +122,9 @@ run_command(HfCli *cli, const HfCommand *command, char **arguments, GError **err
 	hf_log_install(global.is_quiet ? HF_LOG_QUIET : global.is_verbose ? HF_LOG_VERBOSE : HF_LOG_NORMAL);
 	hf_cancel_install();
 	cli->is_quiet = global.is_quiet;
+	hf_progress_bar_set_quiet(global.is_quiet);
 	cli->settings = hf_settings_load(global.env_file, error);
-	return cli->settings && command->run(cli, arguments, error);
+	return cli->settings && hf_cli_run(cli, command, arguments, error);
 }
 
 static bool
@@ -194,31 +197,10 @@ run(HfCli *cli, char ***words, GError **error)
 
 /* ---- the end of it ---- */
 
-static const char *
-code_word(const GError *error)
-{
-	static const char *const words[] = {
-		[HF_ERROR_FAILED] = "failed",       [HF_ERROR_USAGE] = "usage",
-		[HF_ERROR_TRANSIENT] = "transient", [HF_ERROR_NOT_FOUND] = "not_found",
-		[HF_ERROR_DENIED] = "denied",       [HF_ERROR_CONFLICT] = "conflict",
-		[HF_ERROR_CORRUPT] = "corrupt",     [HF_ERROR_CANCELLED] = "cancelled",
-	};
-
-	return error->domain == HF_ERROR && error->code < (int)G_N_ELEMENTS(words) ? words[error->code]
-										   : "failed";
-}
-
 static void
 print_reply(const HfCli *cli, const GError *error)
 {
-	hf_json_add_flag(cli->reply, "success",
-			 !error && (cli->exit == HF_EXIT_GOOD || cli->exit == HF_EXIT_SUSPECT));
-	if (error) {
-		g_autofree char *message = hf_log_one_line(error->message);
-
-		hf_json_add_text(cli->reply, "error", message);
-		hf_json_add_text(cli->reply, "code", code_word(error));
-	}
+	hf_cli_complete_reply(cli, error);
 	printf("%s\n",
 	       json_object_to_json_string_ext(
 		       cli->reply, (cli->is_streaming ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY) |
@@ -234,7 +216,7 @@ conclude(HfCli *cli, const GError *error)
 		g_autofree char *message = hf_log_one_line(error->message);
 
 		fprintf(stderr, "holdfast: %s\n", message);
-		cli->exit = hf_error_is(error, HF_ERROR_USAGE) ? HF_EXIT_USAGE : HF_EXIT_FAILED;
+		cli->exit = hf_cli_exit_of(error);
 	}
 	if (cli->wants_json)
 		print_reply(cli, error);

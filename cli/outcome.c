@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/catalog/prune.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -177,6 +178,24 @@ tell_images(HfCli *cli, const HfManifest *manifest)
 	hf_json_add(cli->reply, "images", object);
 }
 
+/* What to name of a set of images: its own first archive, or, where nothing was new, its index. */
+static const char *
+images_file(const HfManifest *manifest)
+{
+	const GPtrArray *archives = manifest->images->archives;
+	const HfArchive *named = manifest->images->index;
+
+	for (guint i = 0; i < archives->len; i++) {
+		const HfImageArchive *archive = archives->pdata[i];
+
+		if (g_strcmp0(archive->set_id, manifest->id) == 0) {
+			named = archive->archive;
+			break;
+		}
+	}
+	return named && named->parts->len > 0 ? ((const HfPart *)named->parts->pdata[0])->key : NULL;
+}
+
 static void
 tell_set(HfCli *cli, const HfStore *store, const HfManifest *manifest, double duration_s)
 {
@@ -187,6 +206,8 @@ tell_set(HfCli *cli, const HfStore *store, const HfManifest *manifest, double du
 		tell_database(cli, manifest->database);
 	if (manifest->images)
 		tell_images(cli, manifest);
+	if (!manifest->database)
+		hf_json_add_text(cli->reply, "file", images_file(manifest));
 	hf_json_add_number(cli->reply, "stored_bytes", hf_manifest_stored_bytes(manifest));
 	hf_cli_tell_duration(cli, duration_s);
 	hf_json_add_number(cli->reply, "level", 1);
@@ -230,4 +251,55 @@ hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, 
 	name_alarms(manifest);
 	if (manifest->status != HF_SET_COMPLETE || manifest->alarms)
 		cli->exit = HF_EXIT_SUSPECT;
+}
+
+/* ---- what goes after a good backup ---- */
+
+static void
+say_pruned(const HfCli *cli, const HfPrune *prune)
+{
+	guint deleted = prune->counts[HF_FATE_DELETED];
+
+	if (prune->plan->is_off)
+		return;
+	if (prune->plan->stop || prune->is_refused)
+		hf_cli_say(cli, "pruned    nothing: \"holdfast prune --dry-run\" says why\n");
+	else
+		hf_cli_say(cli, "pruned    %u old %s deleted, %u stay\n", deleted,
+			   deleted == 1 ? "set" : "sets", prune->rows->len - deleted);
+}
+
+static void
+tell_pruned(HfCli *cli, const HfPrune *prune)
+{
+	HfJson *object = json_object_new_object();
+	HfJson *deleted = json_object_new_array();
+
+	for (guint i = 0; i < prune->rows->len; i++) {
+		const HfPruneRow *row = prune->rows->pdata[i];
+		const HfSet *set = row->decision->set;
+
+		if (row->fate == HF_FATE_DELETED)
+			json_object_array_add(
+				deleted, json_object_new_string(set->file_key ? set->file_key : set->id));
+	}
+	hf_json_add(object, "deleted", deleted);
+	hf_json_add_number(object, "stay", prune->rows->len - prune->counts[HF_FATE_DELETED]);
+	hf_json_add_text(object, "stopped", prune->plan->stop);
+	hf_json_add_flag(object, "needs_force", prune->is_refused);
+	hf_json_add(cli->reply, "pruned", object);
+}
+
+void
+hf_outcome_prune(HfCli *cli, HfStore *store)
+{
+	g_autoptr(HfPrune) prune = NULL;
+
+	if (cli->exit != HF_EXIT_GOOD)
+		return;
+	prune = hf_prune_after_backup(store, cli->settings, NULL);
+	if (!prune)
+		return;
+	say_pruned(cli, prune);
+	tell_pruned(cli, prune);
 }

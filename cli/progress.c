@@ -25,6 +25,12 @@ struct HfProgressBar {
 	GThread *thread;
 };
 
+static bool is_quiet;
+
+/* What the job's record is made of (backup/job/run.h): another thread looks at it. */
+static GMutex current_lock;
+static const HfProgress *current;
+
 typedef struct {
 	uint64_t bytes;
 	uint64_t objects;        /* 0: a database */
@@ -188,6 +194,64 @@ show(gpointer data)
 	return NULL;
 }
 
+void
+hf_progress_bar_set_quiet(bool wants_quiet)
+{
+	is_quiet = wants_quiet;
+}
+
+/* ---- being looked at ---- */
+
+static void
+set_current(const HfProgress *progress)
+{
+	g_mutex_lock(&current_lock);
+	current = progress;
+	g_mutex_unlock(&current_lock);
+}
+
+/* The sum of two estimates is one only where both are known. */
+static uint64_t
+sum_of_estimates(uint64_t a, uint64_t b)
+{
+	return a > 0 && b > 0 ? a + b : 0;
+}
+
+static HfProgress
+copy_of(const HfProgress *progress)
+{
+	return (HfProgress){
+		.bytes = __atomic_load_n(&progress->bytes, __ATOMIC_RELAXED),
+		.estimated_bytes = __atomic_load_n(&progress->estimated_bytes, __ATOMIC_RELAXED),
+		.objects = __atomic_load_n(&progress->objects, __ATOMIC_RELAXED),
+		.estimated_objects = __atomic_load_n(&progress->estimated_objects, __ATOMIC_RELAXED),
+		.phase = __atomic_load_n(&progress->phase, __ATOMIC_RELAXED),
+	};
+}
+
+bool
+hf_progress_look(HfProgress *now_out)
+{
+	bool is_there;
+
+	g_mutex_lock(&current_lock);
+	is_there = current != NULL;
+	if (is_there)
+		*now_out = copy_of(current);
+	if (is_there && current->beside) {
+		HfProgress beside = copy_of(current->beside);
+
+		now_out->bytes += beside.bytes;
+		now_out->estimated_bytes = sum_of_estimates(now_out->estimated_bytes, beside.estimated_bytes);
+		now_out->objects += beside.objects;
+		now_out->estimated_objects += beside.estimated_objects;
+	}
+	g_mutex_unlock(&current_lock);
+	return is_there;
+}
+
+/* ---- the bar ---- */
+
 HfProgressBar *
 hf_progress_bar_start(const char *verb, const HfProgress *progress)
 {
@@ -199,7 +263,9 @@ hf_progress_bar_start(const char *verb, const HfProgress *progress)
 	bar->is_terminal = isatty(STDERR_FILENO) != 0;
 	g_mutex_init(&bar->lock);
 	g_cond_init(&bar->wake);
-	bar->thread = g_thread_new("progress", show, bar);
+	set_current(progress);
+	if (!is_quiet)
+		bar->thread = g_thread_new("progress", show, bar);
 	return bar;
 }
 
@@ -208,12 +274,14 @@ hf_progress_bar_stop(HfProgressBar *bar)
 {
 	if (!bar)
 		return;
+	set_current(NULL);
 	g_mutex_lock(&bar->lock);
 	bar->is_stopping = true;
 	g_cond_signal(&bar->wake);
 	g_mutex_unlock(&bar->lock);
-	g_thread_join(bar->thread);
-	if (bar->is_terminal)
+	if (bar->thread)
+		g_thread_join(bar->thread);
+	if (bar->thread && bar->is_terminal)
 		hf_log_set_status(NULL);
 	g_cond_clear(&bar->wake);
 	g_mutex_clear(&bar->lock);

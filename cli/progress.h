@@ -10,6 +10,12 @@
 
 typedef struct HfProgressBar HfProgressBar;
 
+/* Whether bars are shown at all: once, before the first. */
+void hf_progress_bar_set_quiet(bool is_quiet);
+
+/* How far the run is whose bar was started last, both halves of a full run added up; false where there is none. */
+bool hf_progress_look(HfProgress *now_out);
+
 /* Starts showing.  verb is "backing up", static; progress is borrowed and must outlive the bar. */
 HfProgressBar *hf_progress_bar_start(const char *verb, const HfProgress *progress);
 

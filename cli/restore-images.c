@@ -89,8 +89,7 @@ restore(HfCli *cli, HfStore *store, const HfManifest *manifest, HfRestoreImages 
 	options->progress = &progress;
 	say_plan(cli, manifest, options->target);
 	{
-		g_autoptr(HfProgressBar) bar = cli->is_quiet ? NULL
-							     : hf_progress_bar_start("restore", &progress);
+		g_autoptr(HfProgressBar) bar = hf_progress_bar_start("restore", &progress);
 
 		ok = hf_images_restore(store, manifest, options, &result, error);
 	}

@@ -16,7 +16,8 @@
 
 static struct {
 	gboolean wants_tables, wants_objects, wants_references;
-	char *prefix;
+	char *prefix, *after;
+	int limit; /* 0: none */
 } given;
 
 static void
@@ -113,6 +114,9 @@ say_set(const HfCli *cli, const HfSet *set)
 	say_marks(cli, set);
 	if (manifest->note)
 		hf_cli_say(cli, "note      %s\n", manifest->note);
+	if (set->is_held)
+		hf_cli_say(cli, "held      %s\n",
+			   set->hold_reason ? set->hold_reason : "until it is released");
 	hf_cli_say(cli, "started   %s\n", set->started_s > 0 ? started : "not known");
 	if (manifest->finished_s >= manifest->started_s && manifest->host)
 		hf_cli_say(cli, "took      %d s, on %s, by %s\n",
@@ -140,6 +144,8 @@ tell_set(HfCli *cli, const HfSet *set, GError **error)
 	hf_json_add_number(cli->reply, "level", (uint64_t)set->level);
 	hf_json_add_text(cli->reply, "proof", hf_text_level(set->level));
 	hf_json_add_flag(cli->reply, "adopted", set->is_adopted);
+	hf_json_add_flag(cli->reply, "held", set->is_held);
+	hf_json_add_bytes(cli->reply, "hold_reason", set->hold_reason);
 	hf_json_add_number(cli->reply, "bytes", set->bytes);
 	hf_json_add_flag(cli->reply, "suspect", set->is_suspect);
 	hf_json_add_bytes(cli->reply, "suspect_reason", set->suspect_reason);
@@ -201,32 +207,62 @@ print_image(const HfCli *cli, const HfManifest *manifest, const HfImage *image)
 			   image->trouble ? image->trouble : "");
 }
 
+/* Prints the page's images and its damages; the last key, where more follow, becomes "next". */
+typedef struct {
+	uint64_t objects, damages;
+	char *last_key;
+	bool has_more;
+} Page;
+
+static bool
+print_page(HfCli *cli, HfImageView *view, const HfManifest *manifest, Page *page, GError **error)
+{
+	const HfImage *image;
+	const char *damage;
+
+	do {
+		if (!hf_cancel_check(error) || !hf_image_view_next(view, &image, &damage, error))
+			return false;
+		page->has_more = image && given.limit > 0 && page->objects == (uint64_t)given.limit;
+		if (page->has_more)
+			return true;
+		if (image) {
+			print_image(cli, manifest, image);
+			g_free(page->last_key);
+			page->last_key = g_strdup(image->key);
+		}
+		if (damage)
+			g_warning("%s", damage);
+		page->objects += image != NULL;
+		page->damages += damage != NULL;
+	} while (image || damage);
+	return true;
+}
+
 /* As a stream: there may be millions.  What is damaged is told, and the exit status says so in the end. */
 static bool
 show_objects(HfCli *cli, HfStore *store, const char *id, GError **error)
 {
 	g_autoptr(HfManifest) manifest = hf_cli_find_images(store, id, error);
 	g_autoptr(HfImageView) view = NULL;
-	const HfImage *image;
-	const char *damage;
-	uint64_t objects = 0, damages = 0;
+	g_autofree char *last_key = NULL;
+	Page page = {0};
+	bool is_shown;
 
 	if (!manifest)
 		return false;
 	view = hf_image_view_new(store, manifest, given.prefix);
-	do {
-		if (!hf_cancel_check(error) || !hf_image_view_next(view, &image, &damage, error))
-			return false;
-		if (image)
-			print_image(cli, manifest, image);
-		if (damage)
-			g_warning("%s", damage);
-		objects += image != NULL;
-		damages += damage != NULL;
-	} while (image || damage);
+	if (given.after && *given.after)
+		hf_image_view_start_after(view, given.after);
+	is_shown = print_page(cli, view, manifest, &page, error);
+	last_key = page.last_key;
+	if (!is_shown)
+		return false;
 	hf_json_add_text(cli->reply, "set", manifest->id);
-	hf_json_add_number(cli->reply, "objects", objects);
-	return damages == 0 ||
+	hf_json_add_number(cli->reply, "objects", page.objects);
+	if (page.has_more)
+		hf_json_add_bytes(cli->reply, "next", last_key);
+	return page.damages == 0 ||
 	       hf_error_set(error, HF_ERROR_CORRUPT,
 			    "the index of set \"%s\" is damaged: not all images were listed", manifest->id);
 }
@@ -281,8 +317,10 @@ run(HfCli *cli, char **arguments, GError **error)
 
 	if (!store)
 		return false;
-	if (given.prefix && !given.wants_objects)
-		return hf_error_set(error, HF_ERROR_USAGE, "--prefix goes with --objects");
+	if ((given.prefix || given.after || given.limit != 0) && !given.wants_objects)
+		return hf_error_set(error, HF_ERROR_USAGE, "--prefix, --after and --limit go with --objects");
+	if (given.limit < 0)
+		return hf_error_set(error, HF_ERROR_USAGE, "--limit %d: 1 or more is wanted", given.limit);
 	cli->is_streaming = given.wants_objects;
 	if (cli->is_streaming)
 		return show_objects(cli, store, arguments[0], error);
@@ -309,6 +347,9 @@ static GOptionEntry options[] = {
 	 "List the set's images, a line each, and nothing else; with --json a JSON object a line", NULL},
 	{"prefix", 0, 0, G_OPTION_ARG_STRING, &given.prefix, "With --objects: only those whose keys begin so",
 	 "TEXT"},
+	{"after", 0, 0, G_OPTION_ARG_STRING, &given.after,
+	 "With --objects: only those whose keys follow this one", "KEY"},
+	{"limit", 0, 0, G_OPTION_ARG_INT, &given.limit, "With --objects: at most so many", "N"},
 	{0}};
 
 const HfCommand hf_command_show = {

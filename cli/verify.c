@@ -25,7 +25,7 @@ hf_cli_prove(HfCli *cli, HfStore *store, const HfSet *set, int level, HfProof **
 		return false;
 	if (set->manifest)
 		progress.estimated_bytes = hf_prove_estimate(set->manifest, level);
-	bar = cli->is_quiet ? NULL : hf_progress_bar_start("verify", &progress);
+	bar = hf_progress_bar_start("verify", &progress);
 	return hf_prove(store, set, &options, proof_out, error);
 }
 

@@ -33,5 +33,5 @@ void hf_cancel_defer(void);
 bool hf_cancel_is_noted(void);
 void hf_cancel_undefer(bool is_answered);
 
-/* Forgets a request: tests only. */
+/* Forgets a request: for tests, and for a service whose single piece of work was asked to stop. */
 void hf_cancel_reset(void);

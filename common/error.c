@@ -58,3 +58,17 @@ hf_error_is(const GError *error, HfError code)
 {
 	return g_error_matches(error, HF_ERROR, (int)code);
 }
+
+const char *
+hf_error_word(const GError *error)
+{
+	static const char *const words[] = {
+		[HF_ERROR_FAILED] = "failed",       [HF_ERROR_USAGE] = "usage",
+		[HF_ERROR_TRANSIENT] = "transient", [HF_ERROR_NOT_FOUND] = "not_found",
+		[HF_ERROR_DENIED] = "denied",       [HF_ERROR_CONFLICT] = "conflict",
+		[HF_ERROR_CORRUPT] = "corrupt",     [HF_ERROR_CANCELLED] = "cancelled",
+	};
+
+	return error->domain == HF_ERROR && error->code < (int)G_N_ELEMENTS(words) ? words[error->code]
+										   : "failed";
+}

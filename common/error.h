@@ -36,3 +36,6 @@ bool hf_error_errno(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3)
 
 /* True where error is of our domain and has this code.  error may be NULL. */
 bool hf_error_is(const GError *error, HfError code);
+
+/* The code as --json, the API and job records say it: "failed", "usage", "not_found", ...  Static. */
+const char *hf_error_word(const GError *error);

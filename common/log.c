@@ -13,7 +13,8 @@
 
 static GMutex lock;
 static HfLogLevel wanted = HF_LOG_NORMAL;
-static char *status; /* what stands in the status line, or NULL */
+static int copy_fd = -1; /* guarded by lock */
+static char *status;     /* what stands in the status line, or NULL */
 
 char *
 hf_log_one_line(const char *text)
@@ -51,6 +52,8 @@ write_line(GLogLevelFlags level, const char *text)
 	g_autofree char *time = hf_clock_rfc3339(hf_clock_now_s());
 
 	g_mutex_lock(&lock);
+	if (copy_fd >= 0)
+		(void)dprintf(copy_fd, "%s %s: %s\n", time, word_of(level), line);
 	if (!isatty(STDERR_FILENO))
 		fprintf(stderr, "%s %s: %s\n", time, word_of(level), line);
 	else
@@ -99,5 +102,22 @@ hf_log_set_status(const char *line)
 	g_free(status);
 	status = g_strdup(line);
 	fflush(stderr);
+	g_mutex_unlock(&lock);
+}
+
+void
+hf_log_set_copy(int fd)
+{
+	g_mutex_lock(&lock);
+	copy_fd = fd;
+	g_mutex_unlock(&lock);
+}
+
+void
+hf_log_copy(const char *text)
+{
+	g_mutex_lock(&lock);
+	if (copy_fd >= 0)
+		(void)!write(copy_fd, text, strlen(text));
 	g_mutex_unlock(&lock);
 }

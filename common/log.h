@@ -21,5 +21,12 @@ void hf_log_install(HfLogLevel level);
 /* Draws line, which must be no wider than the terminal, in place of the status line before; NULL takes it away. */
 void hf_log_set_status(const char *line);
 
+/*
+ * Every line goes to this descriptor as well, with time and level; -1 ends that.  What is said to standard output, and not
+ * through the log, can be added by hf_log_copy().
+ */
+void hf_log_set_copy(int fd);
+void hf_log_copy(const char *text);
+
 /* The text without what could make two lines of it or move a terminal's cursor; g_free() it. */
 char *hf_log_one_line(const char *text);

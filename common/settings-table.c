@@ -10,8 +10,19 @@
 #define ACCESS "S3 access"
 #define IMAGES "Images"
 #define BACKUPS "Backups"
+#define RETENTION "Retention"
 #define TUNING "Tuning"
 #define PROOF "Proof"
+#define TOKENS "Tokens"
+#define SCHEDULE "Schedule"
+#define SERVICE "Service"
+
+#define KEEP(name, which, unit) \
+	{ \
+		name, NULL, HF_TYPE_NUMBER, RETENTION, "0", 0, 100000, \
+			"For so many " which " that have one, the newest good set of the " unit \
+			" stays, whatever its age." \
+	}
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -35,6 +46,17 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DB_BIN_DIR] = {"DB_BIN_DIR", NULL, HF_TYPE_TEXT, DATABASE, NULL, 0, 0,
 			       "The folder of pg_dump and psql. Not set: the lowest version below "
 			       "/usr/lib/postgresql or in PATH that is not older than the server."},
+	[HF_SET_DB_JOBS] =
+		{"DB_JOBS", NULL, HF_TYPE_NUMBER, DATABASE, NULL, 1, 8,
+		 "How many connections read the tables side by side, inside one snapshot. Not set: the "
+		 "number of processors, at most 8. 1: pg_dump alone does it all."},
+	[HF_SET_DB_JOBS_TABLE_BYTES] =
+		{"DB_JOBS_TABLE_BYTES", NULL, HF_TYPE_BYTES, DATABASE, "4M", 0, INT64_MAX,
+		 "Tables of this size on are read side by side; smaller ones are left to pg_dump."},
+	[HF_SET_DB_LOCK_SECONDS] =
+		{"DB_LOCK_SECONDS", NULL, HF_TYPE_NUMBER, DATABASE, "300", 0, 86400,
+		 "How long to wait for a table that another session has locked before the backup "
+		 "fails. 0: for ever."},
 	[HF_SET_AWS_ACCESS_KEY_ID] =
 		{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
 		 "The access key. Not set: the credentials come from the container or the instance."},
@@ -88,6 +110,19 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "Where this host keeps notes that may be lost at any time. Not set: /var/lib/holdfast where "
 		 "that may "
 		 "be written to, else $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast."},
+	[HF_SET_BACKUP_RECIPIENTS] =
+		{"BACKUP_RECIPIENTS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "The public keys that backups are encrypted for, as age spells them (age1...), with commas "
+		 "between them. "
+		 "\"holdfast keygen\" makes a pair. Not set: backups are not encrypted."},
+	[HF_SET_BACKUP_PASSPHRASE] =
+		{"BACKUP_PASSPHRASE", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "A passphrase to encrypt and to read backups with, instead of keys; long and "
+		 "random, best in a file that BACKUP_PASSPHRASE_FILE names."},
+	[HF_SET_BACKUP_IDENTITY] =
+		{"BACKUP_IDENTITY", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "The secret keys that open encrypted backups (AGE-SECRET-KEY-1...), best in a file that "
+		 "BACKUP_IDENTITY_FILE names. A host that only makes backups does without."},
 	[HF_SET_SHRINK_ALERT_PERCENT] =
 		{"SHRINK_ALERT_PERCENT", NULL, HF_TYPE_NUMBER, PROOF, "50", 1, 100,
 		 "A set in which a table or the images lost more than so many percent of what the set before "
@@ -108,6 +143,22 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"SCRATCH_USER", NULL, HF_TYPE_TEXT, PROOF, NULL, 0, 0,
 		 "The user that a scratch cluster runs as where holdfast runs as root. Not set: postgres, or "
 		 "nobody."},
+	[HF_SET_BACKUP_RETENTION_DAYS] = {"BACKUP_RETENTION_DAYS", NULL, HF_TYPE_NUMBER, RETENTION, "30", 0,
+					  36500,
+					  "A set stays for so many days. 0: no set stays for its age, only "
+					  "by KEEP_*; with none of these, "
+					  "every set stays. The newest good set, and the newest at the "
+					  "highest level of proof, always do."},
+	[HF_SET_KEEP_LAST] = {"KEEP_LAST", NULL, HF_TYPE_NUMBER, RETENTION, "0", 0, 100000,
+			      "So many of the newest good sets stay, whatever their age."},
+	[HF_SET_KEEP_DAILY] = KEEP("KEEP_DAILY", "of the last days (UTC)", "day"),
+	[HF_SET_KEEP_WEEKLY] = KEEP("KEEP_WEEKLY", "of the last weeks (Monday to Sunday, UTC)", "week"),
+	[HF_SET_KEEP_MONTHLY] = KEEP("KEEP_MONTHLY", "of the last months (UTC)", "month"),
+	[HF_SET_KEEP_YEARLY] = KEEP("KEEP_YEARLY", "of the last years (UTC)", "year"),
+	[HF_SET_PRUNE_AFTER_BACKUP] =
+		{"PRUNE_AFTER_BACKUP", NULL, HF_TYPE_FLAG, RETENTION, "true", 0, 0,
+		 "Whether each good backup is followed by \"holdfast prune\". false where this host may not "
+		 "delete."},
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},
@@ -116,6 +167,88 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_S3_STALL_SECONDS] =
 		{"S3_STALL_SECONDS", NULL, HF_TYPE_NUMBER, TUNING, "30", 1, 3600,
 		 "After how many seconds without a byte a transfer is given up and tried again."},
+	[HF_SET_JWT_SECRET] =
+		{"JWT_SECRET", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+		 "The secret that the application signs its tokens with (HS256, HS384, HS512); 32 bytes or "
+		 "more. The service wants at least one key: this, JWT_PUBLIC_KEY_FILE, JWT_JWKS_FILE or "
+		 "JWT_JWKS_URL."},
+	[HF_SET_JWT_ALGORITHMS] =
+		{"JWT_ALGORITHMS", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+		 "The algorithms that a token may be signed with, separated by commas: HS256, HS384, HS512, "
+		 "RS256, RS384, RS512, ES256, ES384, ES512. Not set: those that fit the keys."},
+	[HF_SET_JWT_PUBLIC_KEY_FILE] =
+		{"JWT_PUBLIC_KEY_FILE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+		 "A PEM file with the public key, or the certificate, that tokens are checked with (RS256, "
+		 "ES256, ...). Several in one file, or several files separated by commas: each is tried, so "
+		 "that keys can change."},
+	[HF_SET_JWT_JWKS_FILE] = {"JWT_JWKS_FILE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				  "A file with the keys as a JSON Web Key Set; a token names its key by "
+				  "\"kid\". Several secrets can be listed here as well (kty oct)."},
+	[HF_SET_JWT_JWKS_URL] =
+		{"JWT_JWKS_URL", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+		 "Where the identity provider serves its JSON Web Key Set, as https://host/path. Kept in "
+		 "memory, read again each hour and, at most once a minute, when a token names an unknown "
+		 "key."},
+	[HF_SET_JWT_JWKS_CA_BUNDLE] = {"JWT_JWKS_CA_BUNDLE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				       "A PEM file with the private CA that signed the certificate of "
+				       "JWT_JWKS_URL's server."},
+	[HF_SET_JWT_ISSUER] = {"JWT_ISSUER", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+			       "What a token's \"iss\" must be; several are separated by commas. Not set: "
+			       "it is not looked at."},
+	[HF_SET_JWT_AUDIENCE] = {"JWT_AUDIENCE", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				 "What a token's \"aud\" must hold; one of several, separated by commas, is "
+				 "enough. Not set: it is not looked at."},
+	[HF_SET_JWT_ADMIN_CLAIM] =
+		{"JWT_ADMIN_CLAIM", NULL, HF_TYPE_TEXT, TOKENS, "role", 0, 0,
+		 "The claim that makes an administrator: a name, or a path such as realm_access.roles."},
+	[HF_SET_JWT_ADMIN_VALUES] = {"JWT_ADMIN_VALUES", NULL, HF_TYPE_TEXT, TOKENS, "admin", 0, 0,
+				     "What that claim must be, or hold where it is a list; one of several, "
+				     "separated by commas, is "
+				     "enough. \"true\" matches a true claim."},
+	[HF_SET_JWT_ADMIN_SUBJECTS] = {"JWT_ADMIN_SUBJECTS", NULL, HF_TYPE_TEXT, TOKENS, NULL, 0, 0,
+				       "Administrators by their \"sub\" or \"id\", separated by commas, "
+				       "whatever their role."},
+	[HF_SET_INTERNAL_TOKEN] =
+		{"INTERNAL_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+		 "What the timer shows to the service; 32 letters or more. Not set: a random one, kept in "
+		 "BACKUP_STATE_DIR/internal-token."},
+	[HF_SET_ENABLE_DAILY_BACKUP] = {"ENABLE_DAILY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
+					"Whether holdfast-timer runs the daily backup: database, and images "
+					"that are new or changed."},
+	[HF_SET_ENABLE_WEEKLY_BACKUP] = {"ENABLE_WEEKLY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
+					 "Whether holdfast-timer runs the weekly backup: database and all "
+					 "images, verified afterwards."},
+	[HF_SET_DAILY_BACKUP_SCHEDULE] = {"DAILY_BACKUP_SCHEDULE", NULL, HF_TYPE_TEXT, SCHEDULE, "0 2 * * *",
+					  0, 0,
+					  "When the daily backup runs, in TZ: minute, hour, day of the "
+					  "month, month and weekday as in a "
+					  "crontab, or a word such as @daily."},
+	[HF_SET_WEEKLY_BACKUP_SCHEDULE] = {"WEEKLY_BACKUP_SCHEDULE", NULL, HF_TYPE_TEXT, SCHEDULE,
+					   "0 3 * * 0", 0, 0,
+					   "When the weekly backup runs, in the same words."},
+	[HF_SET_TZ] = {"TZ", NULL, HF_TYPE_TEXT, SCHEDULE, "UTC", 0, 0,
+		       "The time zone of the schedule, such as Europe/Berlin. A time that the clock skips in "
+		       "spring "
+		       "runs right after the gap, one that comes twice in autumn runs the first time only."},
+	[HF_SET_TRIGGER_WAIT_SECONDS] =
+		{"TRIGGER_WAIT_SECONDS", NULL, HF_TYPE_NUMBER, SERVICE, "300", 0, 3600,
+		 "How many seconds a request that triggers a backup waits for its end, before it is answered "
+		 "202 with the job's address. 0: not at all."},
+	[HF_SET_FCGI_WORKERS] =
+		{"FCGI_WORKERS", NULL, HF_TYPE_NUMBER, SERVICE, "4", 1, 256,
+		 "How many workers the pool has, as multiwatch was told by -f: half of them may "
+		 "wait for backups at a time."},
+	[HF_SET_FCGI_PEER_USERS] =
+		{"FCGI_PEER_USERS", NULL, HF_TYPE_TEXT, SERVICE, "www-data", 0, 0,
+		 "The users, separated by blanks or commas, that may connect to the pool's socket: nginx's "
+		 "workers, and the timer where it has another user than the pool. The pool's own user and "
+		 "root may always."},
+	[HF_SET_HOLDFAST_PROGRAM] =
+		{"HOLDFAST_PROGRAM", NULL, HF_TYPE_TEXT, SERVICE, NULL, 0, 0,
+		 "The path of the holdfast program that the workers start. Not set: the one in the worker's "
+		 "own folder."},
+	[HF_SET_FCGI_SOCKET] = {"FCGI_SOCKET", NULL, HF_TYPE_TEXT, SERVICE, "/run/holdfast/fcgi.sock", 0, 0,
+				"The pool's socket, where nginx and holdfast-timer find it."},
 };
 
 const HfSetting *

@@ -7,6 +7,7 @@
 
 #define NAME_BYTES_MAX 64
 #define LONG_NAME_BYTES 10
+#define SHORT_NAME_BYTES 4
 
 static unsigned
 cell(unsigned (*rows)[NAME_BYTES_MAX + 1], const char *a, const char *b, size_t i, size_t j)
@@ -58,6 +59,9 @@ hf_spelling_is_near(const char *typed, const char *known)
 	unsigned limit = strlen(known) >= LONG_NAME_BYTES ? 2 : 1;
 	char a[NAME_BYTES_MAX + 1], b[NAME_BYTES_MAX + 1];
 
+	/* Every second name is one letter away from TZ. */
+	if (strlen(known) < SHORT_NAME_BYTES)
+		return false;
 	if (hf_spelling_distance(typed, known, limit) > limit)
 		return false;
 	return strcmp(letters(typed, a), letters(known, b)) != 0;

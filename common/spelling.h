@@ -14,6 +14,6 @@ unsigned hf_spelling_distance(const char *a, const char *b, unsigned limit);
 
 /*
  * True where typed looks like a slip of the finger for known: one letter, or two where known is ten letters or longer.
- * Names that differ in a digit alone are two names (DB_HOST2), not a slip.
+ * Names that differ in a digit alone are two names (DB_HOST2), not a slip; names below four letters have no slips.
  */
 bool hf_spelling_is_near(const char *typed, const char *known);

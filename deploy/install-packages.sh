@@ -10,24 +10,30 @@ usage() {
 	exit 2
 }
 
+# Node.js from other places than Debian (nodesource) brings npm along, and does not go with Debian's.
+npm_package() {
+	command -v npm >/dev/null || echo npm
+}
+
 packages() {
 	case $1 in
 	build) # what it takes to compile
 		echo build-essential autoconf automake pkg-config libglib2.0-dev libpq-dev libcurl4-openssl-dev libssl-dev libarchive-dev \
-			zlib1g-dev libisal-dev libzstd-dev libjson-c-dev libxxhash-dev ca-certificates
+			zlib1g-dev libisal-dev libzstd-dev libjson-c-dev libxxhash-dev libjwt-dev libjansson-dev libsqlite3-dev \
+			libfcgi-dev python3-yaml ca-certificates
 		;;
 	run) # what the programs call: pg_dump and psql
 		echo postgresql-client
 		;;
-	server) # a private PostgreSQL, started by our scripts
-		echo postgresql
+	server) # a private PostgreSQL, and nginx with the pool of workers, started by our scripts
+		echo postgresql nginx spawn-fcgi multiwatch openssl procps
 		;;
 	s3) # Ceph RGW as the S3 server, also on loopback
 		echo radosgw ceph-mon ceph-osd ceph-common curl openssl
 		;;
 	tests) # the judges: other programs that read what we write; and the checks of the code
-		echo python3 awscli zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
-			clang libclang-rt-14-dev file bsdextrautils
+		echo python3 python3-yaml python3-jsonschema awscli zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
+			age clang libclang-rt-14-dev file bsdextrautils nodejs "$(npm_package)"
 		;;
 	bench) # what a user would use instead
 		echo python3 pigz zstd restic pgbackrest rclone procps
@@ -64,6 +70,15 @@ case "$missing" in
 		fi
 		;;
 esac
+
+# A package's server is not started, unless somebody else has said what is.
+quiet_start=
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+	quiet_start=/usr/sbin/policy-rc.d
+	printf '#!/bin/sh\nexit 101\n' >"$quiet_start"
+	chmod 755 "$quiet_start"
+	trap 'rm -f $quiet_cluster "$quiet_start"' EXIT
+fi
 
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)

@@ -31,7 +31,7 @@ trap 'exit 143' TERM HUP
 # Anything of the caller's that would be a setting must not reach the tests.
 while IFS='=' read -r name _; do
 	case $name in
-	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | PG*) unset "$name" ;;
+	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | PG*) unset "$name" ;;
 	esac
 done < <(env)
 export LC_ALL=C.UTF-8
@@ -65,6 +65,10 @@ build "$work/plain" --enable-werror
 build "$work/tsan" --enable-werror --enable-sanitizers=thread
 build "$work/fuzz" --enable-fuzzers CC=clang
 
+mkdir "$work/npm"
+cp tests/npm/package.json tests/npm/package-lock.json "$work/npm"
+(cd "$work/npm" && npm ci --ignore-scripts --no-audit --no-fund) >"$work/npm.log" 2>&1 || failed_early "npm ci" "$work/npm.log"
+
 echo "starting PostgreSQL and Ceph RGW ..."
 tests/lib/postgres.sh start "$work/pg" >"$work/pg.log" 2>&1 || failed_early "tests/lib/postgres.sh start" "$work/pg.log"
 HF_RGW_DIR=$work/rgw tests/lib/rgw.sh start >"$work/rgw.log" 2>&1 || failed_early "tests/lib/rgw.sh start" "$work/rgw.log"
@@ -78,6 +82,7 @@ export HF_TEST_HOLDFAST=$work/asan/holdfast
 export HF_TEST_HOLDFAST_PLAIN=$work/plain/holdfast
 export HF_TEST_FUZZERS=$work/fuzz/tests/fuzz
 export HF_TEST_SRCDIR=$root
+export HF_TEST_NODE_MODULES=$work/npm/node_modules
 export TMPDIR=$work/tmp
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1
@@ -100,7 +105,7 @@ list=$work/list
 		*/gzip-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test) echo "$work/tsan/$program" ;;
 		esac
 		case $program in
-		*/stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test)
+		*/auth-test | */keys-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test)
 			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 				"$work/plain/$program"
 			;;

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
@@ -20,6 +21,8 @@ hf_set_free(HfSet *set)
 	g_free(set->id);
 	g_free(set->trouble);
 	g_free(set->suspect_reason);
+	g_free(set->hold_reason);
+	g_free(set->file_key);
 	hf_manifest_free(set->manifest);
 	g_free(set);
 }
@@ -29,6 +32,7 @@ hf_set_free(HfSet *set)
 /* What the listing says of one id. */
 typedef struct {
 	bool has_manifest, has_claim, has_later_part, has_database;
+	bool is_held;
 	bool has_suspect, has_accepted;
 	unsigned proofs, failed; /* bit N: level N */
 	uint64_t bytes;
@@ -79,6 +83,19 @@ add_candidate(Listed *listed, const HfObject *object, const HfName *name)
 	g_ptr_array_add(listed->candidates, candidate);
 }
 
+/* What lies beside a manifest. */
+static void
+note_mark(Seen *seen, const HfName *name)
+{
+	seen->is_held = seen->is_held || name->kind == HF_NAME_HOLD;
+	seen->has_suspect = seen->has_suspect || name->kind == HF_NAME_SUSPECT;
+	seen->has_accepted = seen->has_accepted || name->kind == HF_NAME_ACCEPTED;
+	if (name->kind == HF_NAME_PROOF)
+		seen->proofs |= 1U << name->level;
+	if (name->kind == HF_NAME_FAILED)
+		seen->failed |= 1U << name->level;
+}
+
 static void
 note_object(Listed *listed, const HfObject *object)
 {
@@ -97,12 +114,7 @@ note_object(Listed *listed, const HfObject *object)
 	seen->has_claim = seen->has_claim || name.kind == HF_NAME_CLAIM;
 	seen->has_later_part = seen->has_later_part || name.is_later_part;
 	seen->has_database = seen->has_database || name.kind == HF_NAME_DATABASE;
-	seen->has_suspect = seen->has_suspect || name.kind == HF_NAME_SUSPECT;
-	seen->has_accepted = seen->has_accepted || name.kind == HF_NAME_ACCEPTED;
-	if (name.kind == HF_NAME_PROOF)
-		seen->proofs |= 1U << name.level;
-	if (name.kind == HF_NAME_FAILED)
-		seen->failed |= 1U << name.level;
+	note_mark(seen, &name);
 }
 
 /* Three listings instead of one of everything: the bucket may hold other things, too. */
@@ -205,6 +217,7 @@ add_adopted(const Candidate *candidate, GPtrArray *sets)
 	set->id = g_strdup(candidate->name.id[0] ? candidate->name.id : candidate->key);
 	set->kind = is_database ? "database" : "images";
 	set->is_adopted = true;
+	set->file_key = g_strdup(candidate->key);
 	set->started_s = candidate->name.id[0] ? candidate->name.time_s : candidate->modified_s;
 	set->bytes = candidate->bytes;
 	set->manifest = hf_manifest_new(set->id);
@@ -236,6 +249,16 @@ compare_sets(gconstpointer a, gconstpointer b)
 	return strcmp(left->id, right->id);
 }
 
+/* An adopted file is held under the time in its name. */
+static bool
+note_hold(HfStore *store, Listed *listed, HfSet *set, GError **error)
+{
+	const Seen *seen = g_hash_table_lookup(listed->seen, set->id);
+
+	set->is_held = seen && seen->is_held;
+	return !set->is_held || hf_hold_read_reason(store, set->id, &set->hold_reason, error);
+}
+
 static bool
 make_sets(HfStore *store, Listed *listed, GPtrArray *sets, GError **error)
 {
@@ -252,6 +275,9 @@ make_sets(HfStore *store, Listed *listed, GPtrArray *sets, GError **error)
 		if (!is_own_object(listed, candidate))
 			add_adopted(candidate, sets);
 	}
+	for (guint i = 0; i < sets->len; i++)
+		if (!note_hold(store, listed, sets->pdata[i], error))
+			return false;
 	g_ptr_array_sort(sets, compare_sets);
 	return true;
 }
@@ -297,11 +323,7 @@ hf_catalog_list_ids(HfStore *store, GError **error)
 static const char *
 adopted_key(const HfSet *set)
 {
-	const HfDatabaseRecord *database = set->manifest ? set->manifest->database : NULL;
-
-	if (!set->is_adopted || !database)
-		return set->id;
-	return ((const HfPart *)g_ptr_array_index(database->archive->parts, 0))->key;
+	return set->file_key ? set->file_key : set->id;
 }
 
 static bool

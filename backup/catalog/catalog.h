@@ -27,6 +27,9 @@ typedef struct {
 	bool is_accepted;     /* somebody looked and said that it is good */
 	unsigned proofs;      /* bit N: a proof of level N is recorded */
 	int failed_level;     /* the lowest level whose last proof failed; 0: none */
+	bool is_held;         /* nothing deletes it until it is released (hold.h) */
+	char *hold_reason;    /* NULL where none was given, or it cannot be read */
+	char *file_key;       /* of an adopted file: its key; else NULL */
 } HfSet;
 
 /* Complete or accepted, not damaged, and not suspect or accepted.  An adopted file is as good as we know. */

@@ -18,6 +18,8 @@ struct HfImageView {
 	const HfManifest *manifest;
 	const HfArchive *index;
 	char *prefix;
+	char *after;       /* NULL, or the key behind which it begins */
+	bool is_whole;     /* neither of the two leaves anything out */
 	GPtrArray *pieces; /* of HfIndexPiece; NULL before the first call */
 	guint next_piece;
 
@@ -45,9 +47,20 @@ hf_image_view_new(HfStore *store, const HfManifest *manifest, const char *prefix
 	view->prefix = g_strdup(prefix ? prefix : "");
 	view->line_reader = hf_image_line_reader_new();
 	view->images = g_ptr_array_new_with_free_func((GDestroyNotify)hf_image_free);
-	if (!*view->prefix && view->index->parts->len == 1)
+	view->is_whole = !*view->prefix;
+	if (view->is_whole && view->index->parts->len == 1)
 		view->digest = hf_digest_new(hf_sink_null_new());
 	return view;
+}
+
+void
+hf_image_view_start_after(HfImageView *view, const char *key)
+{
+	g_assert(!view->pieces);
+	g_free(view->after);
+	view->after = g_strdup(key);
+	view->is_whole = false;
+	g_clear_pointer(&view->digest, hf_stage_free);
 }
 
 void
@@ -56,6 +69,7 @@ hf_image_view_free(HfImageView *view)
 	if (!view)
 		return;
 	g_free(view->prefix);
+	g_free(view->after);
 	g_clear_pointer(&view->pieces, g_ptr_array_unref);
 	g_clear_pointer(&view->chunk, g_bytes_unref);
 	hf_stage_free(view->digest);
@@ -95,11 +109,11 @@ piece_offset(const HfImageView *view, guint i)
 
 /* Keys of a piece lie from its own first one up to, but without, the next one's. */
 static bool
-is_before_prefix(const HfImageView *view, guint i)
+is_before_start(const HfImageView *view, guint i)
 {
 	const char *next = piece_key(view, i + 1);
 
-	return next && strcmp(next, view->prefix) <= 0;
+	return next && (strcmp(next, view->prefix) <= 0 || (view->after && strcmp(next, view->after) <= 0));
 }
 
 static bool
@@ -233,7 +247,7 @@ unpack_piece(HfImageView *view, guint piece, GError **error)
 	    !hf_stage_finish(unpack, error))
 		return false;
 	view->lines += view->images->len;
-	if (view->has_end && !*view->prefix && !view->was_damaged && reader.counted != view->lines)
+	if (view->has_end && view->is_whole && !view->was_damaged && reader.counted != view->lines)
 		return hf_error_set(error, HF_ERROR_CORRUPT,
 				    "the closing line counts another number of lines");
 	return true;
@@ -312,7 +326,7 @@ check_end(HfImageView *view, const char **damage_out)
 	g_autoptr(GError) trouble = NULL;
 
 	view->is_at_end = true;
-	if (view->was_damaged || view->was_rebuilt || *view->prefix)
+	if (view->was_damaged || view->was_rebuilt || !view->is_whole)
 		return;
 	if (!view->has_end) {
 		hf_error_set(&trouble, HF_ERROR_CORRUPT, "it was cut");
@@ -339,7 +353,7 @@ next_piece(HfImageView *view, const char **damage_out, GError **error)
 	view->last_key = g_strdup(view->images->len > 0 ? last_key(view) : NULL);
 	g_ptr_array_set_size(view->images, 0);
 	view->next_image = 0;
-	while (is_before_prefix(view, piece))
+	while (is_before_start(view, piece))
 		piece++;
 	view->next_piece = piece + 1;
 	if (piece >= view->pieces->len || is_behind_prefix(view, piece_key(view, piece))) {
@@ -384,7 +398,8 @@ hf_image_view_next(HfImageView *view, const HfImage **image_out, const char **da
 
 		if (view->next_image < view->images->len) {
 			image = g_ptr_array_index(view->images, view->next_image++);
-			if (!g_str_has_prefix(image->key, view->prefix))
+			if (!g_str_has_prefix(image->key, view->prefix) ||
+			    (view->after && strcmp(image->key, view->after) <= 0))
 				continue;
 			*image_out = image;
 			return true;

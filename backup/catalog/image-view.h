@@ -15,6 +15,9 @@ typedef struct HfImageView HfImageView;
 /* Images whose keys begin with prefix; NULL: all, and then the index's own digest is compared, too.  Borrows both. */
 HfImageView *hf_image_view_new(HfStore *store, const HfManifest *manifest, const char *prefix);
 
+/* Begins behind this key, which need not be one of the set's; before the first call of next.  What lies before is not read. */
+void hf_image_view_start_after(HfImageView *view, const char *key);
+
 /*
  * The next image in byte order of key, or what is damaged and between which keys; both NULL at the end.  Borrowed
  * until the next call.  False only where the store fails.

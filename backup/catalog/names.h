@@ -24,6 +24,7 @@ char *hf_name_manifest(const char *id);
 char *hf_name_restore(const char *id);
 char *hf_name_claim(const char *id);
 char *hf_name_proof(const char *id, int level);
+char *hf_name_hold(const char *id);
 char *hf_name_failed_proof(const char *id, int level);
 char *hf_name_suspect(const char *id);
 char *hf_name_accepted(const char *id);
@@ -36,6 +37,7 @@ typedef enum {
 	HF_NAME_SUSPECT,  /* id */
 	HF_NAME_ACCEPTED, /* id */
 	HF_NAME_CLAIM,    /* id */
+	HF_NAME_HOLD,     /* id */
 	HF_NAME_BESIDE,   /* RESTORE.txt */
 	HF_NAME_DATABASE, /* an object of a set's database, or a file of the earlier implementation */
 	HF_NAME_IMAGES,   /* the same of images */
@@ -48,7 +50,8 @@ typedef struct {
 	bool is_adoptable;  /* a whole archive by its name: *.sql.gz or *.tar.gz, no globals, no later part */
 	bool is_later_part; /* .part0002 and on */
 	bool has_own_form;  /* the time stands in our form and a dot follows: it may be an object of set id */
-	int64_t time_s;     /* of id */
+	bool is_own; /* word by word one of the names of docs/format.md: what else there is, is not ours to remove */
+	int64_t time_s; /* of id */
 } HfName;
 
 /* What a key says. */

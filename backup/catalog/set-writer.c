@@ -108,6 +108,8 @@ recorder_new(HfStore *behind)
 
 	hf_store_init(&recorder->base, &recorder_ops, g_strdup(hf_store_location(behind)));
 	recorder->base.endpoint = g_strdup(hf_store_endpoint(behind));
+	recorder->base.keyring = hf_store_keyring(behind);
+	recorder->base.borrows_keyring = true;
 	recorder->behind = behind;
 	recorder->keys = g_ptr_array_new_with_free_func(g_free);
 	return recorder;
@@ -242,6 +244,7 @@ bool
 hf_set_writer_index(HfSetWriter *writer, HfDatabaseRecord *record, const GPtrArray *tables, GError **error)
 {
 	const HfArchiveOptions options = {.extension = HF_EXT_INDEX,
+					  .is_metadata = true,
 					  .compression = {.kind = record->archive->compression}};
 	g_autoptr(HfArchive) index = hf_archive_new(options.compression.kind);
 	g_autoptr(HfStage) stage = hf_set_writer_archive(writer, HF_DATABASE_PREFIX, &options, index, error);

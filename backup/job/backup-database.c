@@ -114,6 +114,7 @@ hf_backup_database_into(HfSetWriter *writer, HfPostgres *postgres, const HfBacku
 {
 	Run run = {.options = options, .postgres = postgres, .writer = writer, .manifest = manifest};
 
+	hf_postgres_set_dump(postgres, &options->dump);
 	describe(&run);
 	return store_dump(&run, error) && store_globals(&run, error);
 }

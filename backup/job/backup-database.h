@@ -13,6 +13,7 @@
 typedef struct {
 	const HfPgTarget *target;
 	const char *bin_dir; /* NULL: found */
+	HfPgDumpOptions dump;
 	HfCompression compression;
 	uint64_t archive_bytes;  /* 0: the default */
 	const char *state_dir;   /* BACKUP_STATE_DIR, for the lock; NULL: none is taken */

@@ -21,20 +21,6 @@ say_phase(const HfBackupImages *options, const char *phase)
 
 /* ---- an attempt ---- */
 
-static HfArchive *
-copy_archive(const HfArchive *archive)
-{
-	HfArchive *copy = hf_archive_new(archive->compression);
-
-	copy->plain_bytes = archive->plain_bytes;
-	for (guint i = 0; i < archive->parts->len; i++) {
-		const HfPart *part = g_ptr_array_index(archive->parts, i);
-
-		hf_archive_add_part(copy, part->key, part->bytes, part->sha256);
-	}
-	return copy;
-}
-
 static HfImagesRecord *
 begin_record(const HfImagesRun *run, const char *full_reason)
 {
@@ -49,7 +35,7 @@ begin_record(const HfImagesRun *run, const char *full_reason)
 		const HfImageArchive *known = g_ptr_array_index(run->base->images->archives, i);
 		HfImageArchive *archive = hf_images_record_add_archive(record, known->number, known->set_id);
 
-		archive->archive = copy_archive(known->archive);
+		archive->archive = hf_archive_copy(known->archive);
 		archive->links_from = known->links_from;
 	}
 	return record;

@@ -30,6 +30,7 @@ test_a_digit_is_another_name(void)
 {
 	g_assert_false(hf_spelling_is_near("DB_HOST2", "DB_HOST"));
 	g_assert_true(hf_spelling_is_near("DB_HOSTS", "DB_HOST"));
+	g_assert_false(hf_spelling_is_near("TS", "TZ"));
 }
 
 int
