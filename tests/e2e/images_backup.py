@@ -105,8 +105,9 @@ def _():
 def _():
     with Images(fresh_database("images_full", SMALL)) as world:
         psql("images_full", "INSERT INTO t VALUES (6, NULL), (7, 'many/1')")
-        reply = world.backup(what="full", IMAGE_REFERENCES_SQL="SELECT image FROM t; ")
+        reply = world.backup(what="full", code=3, IMAGE_REFERENCES_SQL="SELECT image FROM t; ")
         assert reply["kind"] == "full" and reply["status"] == "complete" and reply["rows"] == 7, reply
+        assert reply["suspect"] and "many/4" in reply["alarms"][0], reply
         images = reply["images"]
         assert (images["named"], images["missing"], images["unnamed"]) == (5, 2, 2), reply
         shown = world.run("--json", "show", reply["set"], "--references")
