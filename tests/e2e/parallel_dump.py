@@ -124,6 +124,18 @@ def _():
             assert done.code == 0, done
 
 
+@case("/parallel-dump/an-extensions-tables-are-pg-dumps")
+def _():
+    """One whose rows pg_dump takes by the extension's condition, and one that it leaves out."""
+    proves_equal(fresh_database("par_extension", """
+        CREATE EXTENSION pgcrypto; CREATE SCHEMA its; CREATE TABLE its.mine (i int); INSERT INTO its.mine VALUES (1);
+        CREATE TABLE configured (i int); INSERT INTO configured VALUES (1), (2), (3); CREATE TABLE hidden (i int);
+        INSERT INTO hidden VALUES (4); ALTER EXTENSION pgcrypto ADD TABLE configured; ALTER EXTENSION pgcrypto ADD TABLE hidden;
+        UPDATE pg_extension SET extconfig = ARRAY['configured'::regclass], extcondition = ARRAY['WHERE i > 1']
+          WHERE extname = 'pgcrypto';
+        ALTER EXTENSION pgcrypto ADD SCHEMA its; CREATE TABLE ours (i int); INSERT INTO ours VALUES (5)"""), is_restored=False)
+
+
 # ---- settings of others ----
 
 @case("/parallel-dump/settings-of-the-role-and-the-database-change-nothing")
