@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from shapes import AWKWARD, UNUSUAL, random_schema  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import PG, World, fresh_database, pg_env, plain_dump, psql, url, wait_for  # noqa: E402
+from world import PG, World, children, fresh_database, pg_env, plain_dump, psql, url, wait_for  # noqa: E402
 
 ALL = {"DB_JOBS": "3", "DB_JOBS_TABLE_BYTES": "0"}
 
@@ -388,6 +388,23 @@ def _():
     code, said = stopped_amid(database, lambda ours: end_backends(database, "application_name = 'holdfast' AND "
                                                                   "query NOT LIKE 'COPY%' AND query NOT LIKE '%export%'"))
     assert code == 1 and "run it again" in said, said
+
+
+@case("/parallel-dump/a-pg-dump-that-is-killed-fails-the-backup")
+def _():
+    """While it waits for a lock, so that it cannot have said all that it has to say."""
+    database = fresh_database("par_killed", BUSY + "; CREATE TABLE z_late (i int); ALTER TABLE z_late ENABLE ROW LEVEL SECURITY")
+    lock = Session(database, "BEGIN; LOCK TABLE z_late IN ACCESS EXCLUSIVE MODE")
+    with World(database) as world:
+        ours = world.start("backup", "database", **ALL)
+        pids = wait_for(lambda: len(children(ours.pid, "pg_dump")) == 3 and waits_for_lock(database) and
+                        children(ours.pid, "pg_dump"))
+        os.kill(max(pids), signal.SIGKILL)
+        lock.say("COMMIT")
+        lock.close()
+        out, err = ours.communicate(timeout=60)
+        assert ours.returncode == 1 and "signal 9" in err, out + err
+        assert world.store_files() == [], world.store_files()
 
 
 @case("/parallel-dump/the-snapshots-connection-is-ended-and-the-backup-fails")
