@@ -100,7 +100,7 @@ list=$work/list
 		*/gzip-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test | */job-run-test) echo "$work/tsan/$program" ;;
 		esac
 		case $program in
-		*/stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | */state-test | */record-test | */job-run-test)
+		*/stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | */record-test | */job-run-test)
 			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 				"$work/plain/$program"
 			;;
