@@ -5,6 +5,7 @@
 #include "auth/jwks-url.h"
 #include "auth/jwks.h"
 #include "auth/lists.h"
+#include "auth/seen.h"
 #include "auth/token.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -18,6 +19,7 @@ struct HfAuth {
 	char **issuers, **audiences;
 	char *claim;
 	char **values, **subjects;
+	HfSeen seen;
 };
 
 bool
@@ -86,6 +88,13 @@ check_algorithms(const HfAuth *auth, GError **error)
 					 "JWT_ALGORITHMS: no key that is set goes with any of them");
 }
 
+static void
+refresh(HfAuth *auth, int64_t now_s, bool is_unknown)
+{
+	if (auth->url && hf_jwks_url_refresh(auth->url, now_s, is_unknown))
+		hf_seen_clear(&auth->seen);
+}
+
 static bool
 load_url(HfAuth *auth, const HfSettings *settings, GError **error)
 {
@@ -95,7 +104,7 @@ load_url(HfAuth *auth, const HfSettings *settings, GError **error)
 		return true;
 	auth->url = hf_jwks_url_new(url, hf_settings_text(settings, HF_SET_JWT_JWKS_CA_BUNDLE), error);
 	if (auth->url)
-		hf_jwks_url_refresh(auth->url, hf_clock_now_s(), false);
+		refresh(auth, hf_clock_now_s(), false);
 	return auth->url != NULL;
 }
 
@@ -174,25 +183,36 @@ search_all(const HfAuth *auth, const HfToken *token, const char *kid)
  * A key of the token's kid decides alone.  Where there is none, keys that have no name (JWT_SECRET, PEM files) are tried,
  * and where none of these is of the kind, the provider is asked for new ones.
  */
+static Search
+search_signer(HfAuth *auth, const HfToken *token, int64_t now_s)
+{
+	Search search = search_all(auth, token, token->kid);
+
+	if (search.named == 0 && token->kid)
+		search = search_all(auth, token, NULL);
+	if (search.tried == 0 && token->kid && auth->url) {
+		refresh(auth, now_s, true);
+		search = search_all(auth, token, token->kid);
+	}
+	return search;
+}
+
 static bool
-check_signature(const HfAuth *auth, const HfToken *token, int64_t now_s, GError **error)
+check_signature(HfAuth *auth, const HfToken *token, int64_t now_s, GError **error)
 {
 	Search search;
 
 	if (!hf_algorithm_is_in(token->algorithm, auth->algorithms))
 		return hf_error_set(error, HF_ERROR_DENIED,
 				    "the token's algorithm is not one that is accepted");
-	if (auth->url)
-		hf_jwks_url_refresh(auth->url, now_s, false);
-	search = search_all(auth, token, token->kid);
-	if (search.named == 0 && token->kid)
-		search = search_all(auth, token, NULL);
-	if (search.tried == 0 && token->kid && auth->url) {
-		hf_jwks_url_refresh(auth->url, now_s, true);
-		search = search_all(auth, token, token->kid);
-	}
-	if (search.is_signed)
+	refresh(auth, now_s, false);
+	if (hf_seen_has(&auth->seen, token->text))
 		return true;
+	search = search_signer(auth, token, now_s);
+	if (search.is_signed) {
+		hf_seen_add(&auth->seen, token->text);
+		return true;
+	}
 	if (search.tried > 0)
 		return hf_error_set(
 			error, HF_ERROR_DENIED,
@@ -222,7 +242,7 @@ check_claims(const HfAuth *auth, json_t *claims, int64_t now_s, HfAuthRefusal *r
 }
 
 static HfPrincipal *
-check_token(const HfAuth *auth, const char *text, size_t len, int64_t now_s, HfAuthRefusal *refusal_out,
+check_token(HfAuth *auth, const char *text, size_t len, int64_t now_s, HfAuthRefusal *refusal_out,
 	    GError **error)
 {
 	g_auto(HfToken) token = {0};

@@ -149,7 +149,7 @@ is_due(const HfJwksUrl *jwks, int64_t now_s, bool is_unknown)
 	return is_unknown || !jwks->is_known || now_s < jwks->got_s || now_s >= jwks->got_s + REFRESH_S;
 }
 
-void
+bool
 hf_jwks_url_refresh(HfJwksUrl *jwks, int64_t now_s, bool is_unknown)
 {
 	g_autoptr(GError) error = NULL;
@@ -157,7 +157,7 @@ hf_jwks_url_refresh(HfJwksUrl *jwks, int64_t now_s, bool is_unknown)
 	g_autoptr(GPtrArray) keys = NULL;
 
 	if (!is_due(jwks, now_s, is_unknown))
-		return;
+		return false;
 	jwks->was_tried = true;
 	jwks->tried_s = now_s;
 	body = g_string_new(NULL);
@@ -167,12 +167,13 @@ hf_jwks_url_refresh(HfJwksUrl *jwks, int64_t now_s, bool is_unknown)
 		g_warning("%s: %s", error->message,
 			  jwks->is_known ? "the keys that were seen last are used"
 					 : "no token of this provider is accepted until it answers");
-		return;
+		return false;
 	}
 	g_ptr_array_unref(jwks->keys);
 	jwks->keys = g_steal_pointer(&keys);
 	jwks->is_known = true;
 	jwks->got_s = now_s;
+	return true;
 }
 
 const GPtrArray *

@@ -18,9 +18,9 @@ HfJwksUrl *hf_jwks_url_new(const char *url, const char *ca_file, GError **error)
 
 /*
  * Fetches them where it is time to: they are old, or were never got, or is_unknown says that a key was asked for that is not
- * among them.  What went wrong is a warning in the log.
+ * among them.  What went wrong is a warning in the log.  True where there are new ones, so that others may be gone.
  */
-void hf_jwks_url_refresh(HfJwksUrl *jwks, int64_t now_s, bool is_unknown);
+bool hf_jwks_url_refresh(HfJwksUrl *jwks, int64_t now_s, bool is_unknown);
 
 /* Borrowed until the next refresh; empty where they were never got. */
 const GPtrArray *hf_jwks_url_keys(const HfJwksUrl *jwks);

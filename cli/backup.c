@@ -1,11 +1,13 @@
 #include "config.h"
 
 #include "backup/job/backup-full.h"
+#include "backup/stage/blocks.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
 #include "cli/database.h"
 #include "cli/outcome.h"
 #include "cli/progress.h"
+#include "cli/proof.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -40,6 +42,18 @@ job_clear(Job *job)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
+static HfPgDumpOptions
+dump_options(const HfSettings *settings)
+{
+	int64_t jobs = hf_settings_number(settings, HF_SET_DB_JOBS);
+
+	return (HfPgDumpOptions){
+		.jobs = jobs > 0 ? (unsigned)jobs : hf_blocks_default_threads(),
+		.table_bytes = (uint64_t)hf_settings_number(settings, HF_SET_DB_JOBS_TABLE_BYTES),
+		.lock_seconds = (unsigned)hf_settings_number(settings, HF_SET_DB_LOCK_SECONDS),
+	};
+}
+
 static bool
 open_database(Job *job, const HfSettings *settings, GError **error)
 {
@@ -50,9 +64,11 @@ open_database(Job *job, const HfSettings *settings, GError **error)
 	job->full.database = (HfBackupDatabase){
 		.target = job->target,
 		.bin_dir = hf_settings_text(settings, HF_SET_DB_BIN_DIR),
+		.dump = dump_options(settings),
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->database_progress,
+		.shrink_percent = (unsigned)hf_settings_number(settings, HF_SET_SHRINK_ALERT_PERCENT),
 	};
 	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
 				    &job->full.database.compression, error);
@@ -72,6 +88,7 @@ open_images(Job *job, const HfSettings *settings, bool is_full_run, GError **err
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->images_progress,
+		.shrink_percent = (unsigned)hf_settings_number(settings, HF_SET_SHRINK_ALERT_PERCENT),
 	};
 	return hf_compression_parse(hf_settings_text(settings, HF_SET_BACKUP_COMPRESSION),
 				    &job->full.images.compression, error);
@@ -118,6 +135,8 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 		return false;
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
+	hf_cli_prove_after(cli, job->store, manifest->id);
+	hf_outcome_prune(cli, job->store);
 	return true;
 }
 

@@ -21,12 +21,17 @@ static const HfCommand *const commands[] = {
 	&hf_command_cat,
 	&hf_command_diff,
 	&hf_command_verify,
+	&hf_command_drill,
+	&hf_command_accept,
 	&hf_command_delete,
 	&hf_command_prune,
 	&hf_command_jobs,
+	&hf_command_hold,
+	&hf_command_release,
 	&hf_command_schedule,
 	&hf_command_config,
 	&hf_command_doctor,
+	&hf_command_keygen,
 	&hf_command_token,
 };
 

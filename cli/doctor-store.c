@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/catalog/prune.h"
 #include "backup/stage/sink.h"
 #include "backup/store/open.h"
 #include "backup/store/s3-credentials.h"
@@ -128,6 +129,28 @@ check_credentials(HfDoctor *doctor)
 	hf_credentials_free(found);
 }
 
+/* What becomes of what is deleted; a bucket that keeps versions for ever grows for ever. */
+static void
+check_upkeep(HfDoctor *doctor, HfStore *store)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	HfUpkeep upkeep;
+
+	if (!hf_store_upkeep(store, &upkeep, &error)) {
+		hf_doctor_report(doctor, HF_MARK_WARN, "versions", "%s", error->message);
+		return;
+	}
+	text = hf_prune_upkeep_to_text(&upkeep);
+	if (text)
+		hf_doctor_report(
+			doctor, upkeep.is_expiry_known && upkeep.expiry_days == 0 ? HF_MARK_WARN : HF_MARK_OK,
+			"versions", "%s", text);
+	if (upkeep.has_lock)
+		hf_doctor_report(doctor, HF_MARK_OK, "object lock",
+				 "on: \"holdfast prune\" leaves a set in its place until its lock ends");
+}
+
 /* The newest set that is whole and ours, or NULL. */
 static const HfSet *
 last_good(const GPtrArray *sets)
@@ -225,6 +248,9 @@ hf_doctor_check_store(HfDoctor *doctor)
 	}
 	if (hf_store_settings_bucket(doctor->cli->settings))
 		check_credentials(doctor);
-	if (check_probe(doctor, store))
-		check_sets(doctor, store);
+	if (!check_probe(doctor, store))
+		return;
+	if (hf_store_settings_bucket(doctor->cli->settings))
+		check_upkeep(doctor, store);
+	check_sets(doctor, store);
 }

@@ -16,17 +16,42 @@ status_word(const HfSet *set)
 	return set->status == HF_SET_COMPLETE ? "complete" : "partial";
 }
 
+/* What somebody has to look at goes before what was stored. */
+static const char *
+standing_word(const HfSet *set)
+{
+	if (set->is_accepted)
+		return "accepted";
+	return set->is_suspect ? "suspect" : status_word(set);
+}
+
+/* What a person should know of it beside its state; g_free() it. */
+static char *
+remark(const HfSet *set)
+{
+	const char *why = set->is_suspect && !set->is_accepted ? set->suspect_reason : NULL;
+	g_autofree char *held = NULL;
+
+	if (set->trouble)
+		return g_strdup(set->trouble);
+	if (!set->is_held)
+		return g_strdup(why ? why : "");
+	held = g_strconcat("held", set->hold_reason ? ": " : NULL, set->hold_reason, NULL);
+	return why ? g_strconcat(held, "; ", why, NULL) : g_steal_pointer(&held);
+}
+
 static void
 add_row(HfGrid *grid, const HfSet *set, int64_t now_s)
 {
 	g_autofree char *size = hf_text_bytes(set->bytes);
 	g_autofree char *age = hf_text_age(set->started_s, now_s);
+	g_autofree char *note = remark(set);
 	bool is_known = !set->is_damaged;
 
-	hf_grid_add(grid, (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
-						is_known ? hf_text_level(set->level) : "-", status_word(set),
-						is_known ? size : "-", set->started_s > 0 ? age : "-",
-						set->trouble ? set->trouble : ""});
+	hf_grid_add(grid,
+		    (const char *const[]){set->id, is_known && set->kind ? set->kind : "-",
+					  is_known ? hf_text_level(set->level) : "-", standing_word(set),
+					  is_known ? size : "-", set->started_s > 0 ? age : "-", note});
 }
 
 static void
@@ -43,6 +68,14 @@ tell_set(HfJson *sets, const HfSet *set)
 	hf_json_add_number(row, "bytes", set->bytes);
 	hf_json_add_text(row, "started", set->started_s > 0 ? started : NULL);
 	hf_json_add_text(row, "trouble", set->trouble);
+	hf_json_add_flag(row, "suspect", set->is_suspect);
+	hf_json_add_bytes(row, "suspect_reason", set->suspect_reason);
+	hf_json_add_flag(row, "accepted", set->is_accepted);
+	if (set->failed_level > 0)
+		hf_json_add_number(row, "failed_level", (uint64_t)set->failed_level);
+	hf_json_add_text(row, "file", set->file_key);
+	hf_json_add_flag(row, "held", set->is_held);
+	hf_json_add_bytes(row, "hold_reason", set->hold_reason);
 	json_object_array_add(sets, row);
 }
 
@@ -82,8 +115,11 @@ const HfCommand hf_command_list = {
 	0,
 	"list the backup sets, the newest last",
 	"Prints a line for each set: its id, what it holds, how far it was proved (unverified, stored, "
-	"read), and what it "
-	"takes in the store. A set whose manifest cannot be read is listed as damaged, with the reason.",
+	"read, restored, equal), what it takes in the store, and whether it is held. A set whose manifest "
+	"cannot "
+	"be read is listed as damaged, with the reason, and one that lost something or failed a proof as "
+	"suspect "
+	"(\"holdfast accept\").",
 	NULL,
 	false,
 	run};

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/catalog/prune.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -99,6 +100,12 @@ say_set(const HfCli *cli, const HfStore *store, const HfManifest *manifest, doub
 	hf_cli_say(cli, "level     1 stored; \"holdfast verify %s\" reads it back\n", manifest->id);
 	if (manifest->note)
 		hf_cli_say(cli, "note      %s\n", manifest->note);
+	if (manifest->alarms)
+		hf_cli_say(
+			cli,
+			"suspect   see above; nothing is pruned until \"holdfast accept %s\", or until it is "
+			"deleted\n",
+			manifest->id);
 }
 
 /* ---- the reply ---- */
@@ -128,6 +135,19 @@ troubles_to_json(const GPtrArray *troubles)
 		hf_json_add_bytes(item, "key", trouble->key);
 		hf_json_add_bytes(item, "reason", trouble->reason);
 		json_object_array_add(array, item);
+	}
+	return array;
+}
+
+static HfJson *
+alarms_to_json(const GPtrArray *alarms)
+{
+	HfJson *array = json_object_new_array();
+
+	for (guint i = 0; i < alarms->len; i++) {
+		g_autofree char *line = g_utf8_make_valid(alarms->pdata[i], -1);
+
+		json_object_array_add(array, json_object_new_string(line));
 	}
 	return array;
 }
@@ -193,6 +213,9 @@ tell_set(HfCli *cli, const HfStore *store, const HfManifest *manifest, double du
 	hf_json_add_number(cli->reply, "level", 1);
 	hf_json_add_text(cli->reply, "status", manifest->status == HF_SET_COMPLETE ? "complete" : "partial");
 	hf_json_add_bytes(cli->reply, "note", manifest->note);
+	hf_json_add_flag(cli->reply, "suspect", manifest->alarms != NULL);
+	if (manifest->alarms)
+		hf_json_add(cli->reply, "alarms", alarms_to_json(manifest->alarms));
 }
 
 static void
@@ -208,6 +231,15 @@ name_troubles(const HfImagesRecord *images)
 			  images->troubled - images->troubles->len);
 }
 
+static void
+name_alarms(const HfManifest *manifest)
+{
+	for (guint i = 0; manifest->alarms && i < manifest->alarms->len; i++)
+		g_warning("suspect: %s%s%s", (char *)manifest->alarms->pdata[i],
+			  manifest->alarms_against ? "; compared with set " : "",
+			  manifest->alarms_against ? manifest->alarms_against : "");
+}
+
 void
 hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, double duration_s)
 {
@@ -216,6 +248,58 @@ hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, 
 	tell_set(cli, store, manifest, duration_s);
 	if (manifest->images)
 		name_troubles(manifest->images);
-	if (manifest->status != HF_SET_COMPLETE)
+	name_alarms(manifest);
+	if (manifest->status != HF_SET_COMPLETE || manifest->alarms)
 		cli->exit = HF_EXIT_SUSPECT;
+}
+
+/* ---- what goes after a good backup ---- */
+
+static void
+say_pruned(const HfCli *cli, const HfPrune *prune)
+{
+	guint deleted = prune->counts[HF_FATE_DELETED];
+
+	if (prune->plan->is_off)
+		return;
+	if (prune->plan->stop || prune->is_refused)
+		hf_cli_say(cli, "pruned    nothing: \"holdfast prune --dry-run\" says why\n");
+	else
+		hf_cli_say(cli, "pruned    %u old %s deleted, %u stay\n", deleted,
+			   deleted == 1 ? "set" : "sets", prune->rows->len - deleted);
+}
+
+static void
+tell_pruned(HfCli *cli, const HfPrune *prune)
+{
+	HfJson *object = json_object_new_object();
+	HfJson *deleted = json_object_new_array();
+
+	for (guint i = 0; i < prune->rows->len; i++) {
+		const HfPruneRow *row = prune->rows->pdata[i];
+		const HfSet *set = row->decision->set;
+
+		if (row->fate == HF_FATE_DELETED)
+			json_object_array_add(
+				deleted, json_object_new_string(set->file_key ? set->file_key : set->id));
+	}
+	hf_json_add(object, "deleted", deleted);
+	hf_json_add_number(object, "stay", prune->rows->len - prune->counts[HF_FATE_DELETED]);
+	hf_json_add_text(object, "stopped", prune->plan->stop);
+	hf_json_add_flag(object, "needs_force", prune->is_refused);
+	hf_json_add(cli->reply, "pruned", object);
+}
+
+void
+hf_outcome_prune(HfCli *cli, HfStore *store)
+{
+	g_autoptr(HfPrune) prune = NULL;
+
+	if (cli->exit != HF_EXIT_GOOD)
+		return;
+	prune = hf_prune_after_backup(store, cli->settings, NULL);
+	if (!prune)
+		return;
+	say_pruned(cli, prune);
+	tell_pruned(cli, prune);
 }

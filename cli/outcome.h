@@ -15,3 +15,6 @@ void hf_outcome_say_references(const HfCli *cli, const HfImagesRecord *images);
  * on stderr.
  */
 void hf_outcome_report(HfCli *cli, const HfStore *store, const HfManifest *manifest, double duration_s);
+
+/* After a good backup: deletes what no rule keeps (prune.h), and reports that, too.  Nothing where cli->exit is not good. */
+void hf_outcome_prune(HfCli *cli, HfStore *store);

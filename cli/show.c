@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/outcome.h"
+#include "cli/proof.h"
 #include "cli/text.h"
 #include "common/cancel.h"
 #include "common/clock.h"
@@ -84,6 +85,20 @@ say_images(const HfCli *cli, const HfImagesRecord *images)
 }
 
 static void
+say_marks(const HfCli *cli, const HfSet *set)
+{
+	if (set->is_suspect)
+		hf_cli_say(cli, "suspect   %s\n", set->suspect_reason);
+	if (set->is_accepted)
+		hf_cli_say(cli, "accepted  somebody looked and takes the set for good\n");
+	else if (set->is_suspect)
+		hf_cli_say(
+			cli,
+			"          nothing is pruned until \"holdfast accept %s\", or until it is deleted\n",
+			set->id);
+}
+
+static void
 say_set(const HfCli *cli, const HfSet *set)
 {
 	const HfManifest *manifest = set->manifest;
@@ -96,8 +111,12 @@ say_set(const HfCli *cli, const HfSet *set)
 		   : set->status == HF_SET_COMPLETE ? "complete"
 						    : "partial",
 		   set->level, hf_text_level(set->level));
+	say_marks(cli, set);
 	if (manifest->note)
 		hf_cli_say(cli, "note      %s\n", manifest->note);
+	if (set->is_held)
+		hf_cli_say(cli, "held      %s\n",
+			   set->hold_reason ? set->hold_reason : "until it is released");
 	hf_cli_say(cli, "started   %s\n", set->started_s > 0 ? started : "not known");
 	if (manifest->finished_s >= manifest->started_s && manifest->host)
 		hf_cli_say(cli, "took      %d s, on %s, by %s\n",
@@ -125,7 +144,12 @@ tell_set(HfCli *cli, const HfSet *set, GError **error)
 	hf_json_add_number(cli->reply, "level", (uint64_t)set->level);
 	hf_json_add_text(cli->reply, "proof", hf_text_level(set->level));
 	hf_json_add_flag(cli->reply, "adopted", set->is_adopted);
+	hf_json_add_flag(cli->reply, "held", set->is_held);
+	hf_json_add_bytes(cli->reply, "hold_reason", set->hold_reason);
 	hf_json_add_number(cli->reply, "bytes", set->bytes);
+	hf_json_add_flag(cli->reply, "suspect", set->is_suspect);
+	hf_json_add_bytes(cli->reply, "suspect_reason", set->suspect_reason);
+	hf_json_add_flag(cli->reply, "accepted", set->is_accepted);
 	hf_json_add(cli->reply, "manifest", manifest);
 	return true;
 }
@@ -307,7 +331,7 @@ run(HfCli *cli, char **arguments, GError **error)
 		return hf_error_set(error, HF_ERROR_CORRUPT, "set \"%s\" is damaged: %s", set->id,
 				    set->trouble);
 	say_set(cli, set);
-	if (!tell_set(cli, set, error))
+	if (!tell_set(cli, set, error) || !hf_cli_show_proofs(cli, store, set, error))
 		return false;
 	if (given.wants_tables && !show_tables(cli, store, set, error))
 		return false;

@@ -1,65 +1,116 @@
 #include "config.h"
 
-#include "backup/verify/verify.h"
 #include "backup/store/open.h"
+#include "backup/verify/prove-settings.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/proof.h"
 #include "cli/text.h"
-#include "common/clock.h"
 #include "common/error.h"
 
 static struct {
 	int level;
 } given = {.level = 2};
 
-#define LEVEL_MAX 2
-
-/* Images are read twice at level 2: as they are stored, and one by one. */
-static uint64_t
-estimate(const HfManifest *manifest)
-{
-	uint64_t bytes = manifest->database ? manifest->database->archive->plain_bytes : 0;
-
-	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
-		bytes += ((HfImageArchive *)manifest->images->archives->pdata[i])->archive->plain_bytes;
-	return bytes + (manifest->images ? manifest->images->bytes : 0);
-}
-
-static bool
-prove(HfStore *store, const HfSet *set, int level, GError **error)
+bool
+hf_cli_prove(HfCli *cli, HfStore *store, const HfSet *set, int level, HfProof **proof_out, GError **error)
 {
 	HfProgress progress = {.phase = "reading"};
+	HfProveOptions options = {.level = level, .progress = &progress};
+	g_autoptr(HfPgTarget) server = NULL;
 	g_autoptr(HfProgressBar) bar = NULL;
 
-	if (set->manifest && level > 1)
-		progress.estimated_bytes = estimate(set->manifest);
+	*proof_out = NULL;
+	if (!hf_prove_settings(cli->settings, &options, &server, error))
+		return false;
+	if (set->manifest)
+		progress.estimated_bytes = hf_prove_estimate(set->manifest, level);
 	bar = hf_progress_bar_start("verify", &progress);
-	return hf_verify(store, set, level, &progress, error);
+	return hf_prove(store, set, &options, proof_out, error);
 }
 
 static void
-conclude(HfCli *cli, const HfSet *set, int level, double duration_s)
+say_counts(const HfCli *cli, const HfProof *proof)
 {
-	g_autofree char *duration = hf_text_duration(duration_s);
+	g_autofree char *tables = hf_text_count(proof->tables);
+	g_autofree char *rows = hf_text_count(proof->rows);
+	g_autofree char *objects = hf_text_count(proof->objects);
+	g_autofree char *recover = hf_text_duration(proof->recover_s);
 
-	hf_cli_say(cli, "set %s is good: level %d %s, proved in %s\n", set->id, level, hf_text_level(level),
-		   duration);
-	hf_json_add_text(cli->reply, "set", set->id);
-	hf_json_add_number(cli->reply, "level", (uint64_t)level);
-	hf_json_add_text(cli->reply, "proof", hf_text_level(level));
-	hf_cli_tell_duration(cli, duration_s);
+	if (proof->level >= 3 && proof->tables > 0)
+		hf_cli_say(cli, "database  restored into PostgreSQL %s in %s: %s tables with %s rows %s\n",
+			   proof->server_version, recover, tables, rows,
+			   proof->level == 4 ? "have the original's digests" : "were counted");
+	if (proof->level >= 2 && proof->objects > 0)
+		hf_cli_say(cli, "images    the SHA-256 of %s of them agree\n", objects);
+}
+
+void
+hf_cli_conclude_proof(HfCli *cli, const HfSet *set, int wanted, const HfProof *proof)
+{
+	g_autofree char *duration = hf_text_duration(proof->duration_s);
+
+	if (proof->level >= wanted) {
+		hf_cli_say(cli, "set %s is good: level %d %s, proved in %s\n", set->id, proof->level,
+			   hf_text_level(proof->level), duration);
+	} else {
+		hf_cli_say(cli, "set %s: level %d %s was proved in %s, level %d was not\n", set->id,
+			   proof->level, hf_text_level(proof->level), duration, wanted);
+		cli->exit = HF_EXIT_SUSPECT;
+	}
+	say_counts(cli, proof);
+	hf_cli_say_proof(cli, proof);
+}
+
+/* The members that there were before there was more to say stay where they were. */
+static void
+tell_level(HfCli *cli, int wanted, const HfProof *proof)
+{
+	hf_json_add_number(cli->reply, "level", (uint64_t)proof->level);
+	hf_json_add_text(cli->reply, "proof", hf_text_level(proof->level));
+	hf_json_add_number(cli->reply, "wanted", (uint64_t)wanted);
+	hf_json_add(cli->reply, "verification", hf_cli_proof_json(proof));
+}
+
+/* A set is good or not whatever the proof comes to; what came of it is the exit status. */
+void
+hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id)
+{
+	int level = (int)hf_settings_number(cli->settings, HF_SET_VERIFY_AFTER_BACKUP);
+	g_autoptr(GError) trouble = NULL;
+	g_autoptr(HfSet) set = NULL;
+	g_autoptr(HfProof) proof = NULL;
+	bool is_good;
+
+	if (level == 0)
+		return;
+	set = hf_catalog_find(store, id, &trouble);
+	is_good = set && hf_cli_prove(cli, store, set, level, &proof, &trouble);
+	if (proof)
+		tell_level(cli, level, proof);
+	if (is_good) {
+		hf_cli_conclude_proof(cli, set, level, proof);
+		return;
+	}
+	g_warning("set %s is stored, but could not be proved to be of level %d (VERIFY_AFTER_BACKUP): %s", id,
+		  level, trouble->message);
+	hf_json_add_text(cli->reply, "verification_error", trouble->message);
+	cli->exit = HF_EXIT_SUSPECT;
+	if (proof)
+		hf_cli_say_proof(cli, proof);
 }
 
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
 	int level = given.level;
-	double started_s = hf_clock_monotonic_s();
 	g_autoptr(HfStore) store = NULL;
 	g_autoptr(HfSet) set = NULL;
+	g_autoptr(HfProof) proof = NULL;
+	bool is_good;
 
-	if (level < 1 || level > LEVEL_MAX)
-		return hf_error_set(error, HF_ERROR_USAGE, "--level %d: 1 or %d is wanted", level, LEVEL_MAX);
+	if (level < 1 || level > 4)
+		return hf_error_set(error, HF_ERROR_USAGE, "--level %d: 1 to 4 is wanted", level);
 	store = hf_store_open_settings(cli->settings, error);
 	set = store ? hf_catalog_find(store, arguments[0], error) : NULL;
 	if (!set)
@@ -67,17 +118,26 @@ run(HfCli *cli, char **arguments, GError **error)
 	if (set->is_damaged)
 		return hf_error_set(error, HF_ERROR_CORRUPT, "set \"%s\" is damaged: %s", set->id,
 				    set->trouble);
-	if (!prove(store, set, level, error)) {
-		g_prefix_error(error, "set \"%s\": ", set->id);
-		return false;
+	is_good = hf_cli_prove(cli, store, set, level, &proof, error);
+	hf_json_add_text(cli->reply, "set", set->id);
+	if (proof) {
+		tell_level(cli, level, proof);
+		hf_cli_tell_duration(cli, proof->duration_s);
 	}
-	conclude(cli, set, level, hf_clock_monotonic_s() - started_s);
-	return true;
+	if (is_good) {
+		hf_cli_conclude_proof(cli, set, level, proof);
+		return true;
+	}
+	if (proof)
+		hf_cli_say_proof(cli, proof);
+	g_prefix_error(error, "set \"%s\": ", set->id);
+	return false;
 }
 
-static GOptionEntry options[] = {{"level", 0, 0, G_OPTION_ARG_INT, &given.level,
-				  "1: what was stored is there, in full size; 2 (default): it was read", "N"},
-				 {0}};
+static GOptionEntry options[] = {
+	{"level", 0, 0, G_OPTION_ARG_INT, &given.level,
+	 "1: it is there, in full size; 2 (default): it was read; 3: it was restored; 4: that is equal", "N"},
+	{0}};
 
 const HfCommand hf_command_verify = {
 	"verify",
@@ -91,7 +151,16 @@ const HfCommand hf_command_verify = {
 	"with the "
 	"index; of images, all archives that the set refers to, the index, and every image's own SHA-256; "
 	"whatever is damaged "
-	"is named. A level that was reached is recorded in the store.\n\n" HF_SET_HELP,
+	"is named.\n\n"
+	"Level 3 restores the roles and the dump into a scratch cluster, which is made in SCRATCH_DIR and "
+	"removed again (or into a scratch database on the server of VERIFY_DATABASE_URL), and counts every "
+	"table's "
+	"rows. Level 4 dumps that database again and compares every table with the original's digest.\n\n"
+	"The level that was reached is recorded in the store, and so is a proof that failed: the set is "
+	"suspect "
+	"then, and nothing is pruned. The exit status is 3 where a lower level was reached for a reason that "
+	"is "
+	"not the set's: no server program, no space, an extension that is not installed.\n\n" HF_SET_HELP,
 	options,
 	false,
 	run};

@@ -466,12 +466,31 @@ reap(HfChild *child)
 
 /* Asks first; reap() kills what did not listen. */
 static void
-end(HfChild *child)
+end_with(HfChild *child, int signal_number)
 {
-	(void)kill(-child->pid, SIGTERM);
+	(void)kill(-child->pid, signal_number);
 	for (int ms = 0; ms < TERM_PATIENCE_MS && !has_ended(child); ms += END_LOOK_MS)
 		g_usleep(END_LOOK_MS * 1000);
 	reap(child);
+}
+
+static void
+end(HfChild *child)
+{
+	end_with(child, SIGTERM);
+}
+
+bool
+hf_child_has_ended(const HfChild *child)
+{
+	return child->pid == 0 || has_ended(child);
+}
+
+void
+hf_child_end(HfChild *child, int signal_number)
+{
+	if (child->pid)
+		end_with(child, signal_number);
 }
 
 /* The last line that says something, as one line of plain text without the program's own name. */

@@ -56,7 +56,13 @@ bool hf_child_write(HfChild *child, const void *buf, size_t len, GError **error)
  */
 bool hf_child_wait(HfChild *child, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The last 8 KiB at most of its stderr, complete after hf_child_wait().  Borrowed. */
+/* Whether it has ended by now; nothing is collected yet. */
+bool hf_child_has_ended(const HfChild *child);
+
+/* Ends it with a signal of the caller's choice, and KILL after five seconds; also works once a stop was asked for. */
+void hf_child_end(HfChild *child, int signal_number);
+
+/* The last 8 KiB at most of its stderr, complete after hf_child_wait() or hf_child_end().  Borrowed. */
 const char *hf_child_stderr(HfChild *child);
 
 void hf_child_free(HfChild *child);

@@ -10,10 +10,19 @@
 #define ACCESS "S3 access"
 #define IMAGES "Images"
 #define BACKUPS "Backups"
+#define RETENTION "Retention"
 #define TUNING "Tuning"
+#define PROOF "Proof"
 #define TOKENS "Tokens"
 #define SCHEDULE "Schedule"
 #define SERVICE "Service"
+
+#define KEEP(name, which, unit) \
+	{ \
+		name, NULL, HF_TYPE_NUMBER, RETENTION, "0", 0, 100000, \
+			"For so many " which " that have one, the newest good set of the " unit \
+			" stays, whatever its age." \
+	}
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -37,6 +46,17 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DB_BIN_DIR] = {"DB_BIN_DIR", NULL, HF_TYPE_TEXT, DATABASE, NULL, 0, 0,
 			       "The folder of pg_dump and psql. Not set: the lowest version below "
 			       "/usr/lib/postgresql or in PATH that is not older than the server."},
+	[HF_SET_DB_JOBS] =
+		{"DB_JOBS", NULL, HF_TYPE_NUMBER, DATABASE, NULL, 1, 8,
+		 "How many connections read the tables side by side, inside one snapshot. Not set: the "
+		 "number of processors, at most 8. 1: pg_dump alone does it all."},
+	[HF_SET_DB_JOBS_TABLE_BYTES] =
+		{"DB_JOBS_TABLE_BYTES", NULL, HF_TYPE_BYTES, DATABASE, "4M", 0, INT64_MAX,
+		 "Tables of this size on are read side by side; smaller ones are left to pg_dump."},
+	[HF_SET_DB_LOCK_SECONDS] =
+		{"DB_LOCK_SECONDS", NULL, HF_TYPE_NUMBER, DATABASE, "300", 0, 86400,
+		 "How long to wait for a table that another session has locked before the backup "
+		 "fails. 0: for ever."},
 	[HF_SET_AWS_ACCESS_KEY_ID] =
 		{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
 		 "The access key. Not set: the credentials come from the container or the instance."},
@@ -90,6 +110,55 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "Where this host keeps notes that may be lost at any time. Not set: /var/lib/holdfast where "
 		 "that may "
 		 "be written to, else $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast."},
+	[HF_SET_BACKUP_RECIPIENTS] =
+		{"BACKUP_RECIPIENTS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "The public keys that backups are encrypted for, as age spells them (age1...), with commas "
+		 "between them. "
+		 "\"holdfast keygen\" makes a pair. Not set: backups are not encrypted."},
+	[HF_SET_BACKUP_PASSPHRASE] =
+		{"BACKUP_PASSPHRASE", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "A passphrase to encrypt and to read backups with, instead of keys; long and "
+		 "random, best in a file that BACKUP_PASSPHRASE_FILE names."},
+	[HF_SET_BACKUP_IDENTITY] =
+		{"BACKUP_IDENTITY", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "The secret keys that open encrypted backups (AGE-SECRET-KEY-1...), best in a file that "
+		 "BACKUP_IDENTITY_FILE names. A host that only makes backups does without."},
+	[HF_SET_SHRINK_ALERT_PERCENT] =
+		{"SHRINK_ALERT_PERCENT", NULL, HF_TYPE_NUMBER, PROOF, "50", 1, 100,
+		 "A set in which a table or the images lost more than so many percent of what the set before "
+		 "had is suspect, and nothing is pruned until \"holdfast accept\". 100: only what is wholly "
+		 "gone."},
+	[HF_SET_VERIFY_AFTER_BACKUP] =
+		{"VERIFY_AFTER_BACKUP", NULL, HF_TYPE_NUMBER, PROOF, "0", 0, 4,
+		 "The level that each new set is proved to be of right after it was stored: 2 reads it back, "
+		 "3 "
+		 "restores it into a scratch cluster, 4 compares that with the original. 0: none."},
+	[HF_SET_VERIFY_DATABASE_URL] =
+		{"VERIFY_DATABASE_URL", NULL, HF_TYPE_SECRET, PROOF, NULL, 0, 0,
+		 "A server on which proofs may make and drop a database of their own, with the database to "
+		 "connect to for that. Not set: a scratch cluster on this host, made and removed each time."},
+	[HF_SET_SCRATCH_DIR] = {"SCRATCH_DIR", NULL, HF_TYPE_TEXT, PROOF, NULL, 0, 0,
+				"The folder for scratch clusters and drills. Not set: TMPDIR, or /var/tmp."},
+	[HF_SET_SCRATCH_USER] =
+		{"SCRATCH_USER", NULL, HF_TYPE_TEXT, PROOF, NULL, 0, 0,
+		 "The user that a scratch cluster runs as where holdfast runs as root. Not set: postgres, or "
+		 "nobody."},
+	[HF_SET_BACKUP_RETENTION_DAYS] = {"BACKUP_RETENTION_DAYS", NULL, HF_TYPE_NUMBER, RETENTION, "30", 0,
+					  36500,
+					  "A set stays for so many days. 0: no set stays for its age, only "
+					  "by KEEP_*; with none of these, "
+					  "every set stays. The newest good set, and the newest at the "
+					  "highest level of proof, always do."},
+	[HF_SET_KEEP_LAST] = {"KEEP_LAST", NULL, HF_TYPE_NUMBER, RETENTION, "0", 0, 100000,
+			      "So many of the newest good sets stay, whatever their age."},
+	[HF_SET_KEEP_DAILY] = KEEP("KEEP_DAILY", "of the last days (UTC)", "day"),
+	[HF_SET_KEEP_WEEKLY] = KEEP("KEEP_WEEKLY", "of the last weeks (Monday to Sunday, UTC)", "week"),
+	[HF_SET_KEEP_MONTHLY] = KEEP("KEEP_MONTHLY", "of the last months (UTC)", "month"),
+	[HF_SET_KEEP_YEARLY] = KEEP("KEEP_YEARLY", "of the last years (UTC)", "year"),
+	[HF_SET_PRUNE_AFTER_BACKUP] =
+		{"PRUNE_AFTER_BACKUP", NULL, HF_TYPE_FLAG, RETENTION, "true", 0, 0,
+		 "Whether each good backup is followed by \"holdfast prune\". false where this host may not "
+		 "delete."},
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},

@@ -19,6 +19,7 @@ typedef struct {
 	HfSecret *secret;
 	int64_t number;
 	char *origin;
+	bool is_secret_file; /* origin is the file that NAME_FILE names */
 	bool is_empty;
 } Value;
 
@@ -242,6 +243,7 @@ take_secret_file(Value *value, const HfSetting *setting, const char *path, GErro
 	if (len > 0 && text[len - 1] == '\r')
 		len--;
 	value->origin = g_strdup(path);
+	value->is_secret_file = true;
 	value->secret = hf_secret_new(text, len, setting->name, error);
 	OPENSSL_cleanse(text, strlen(text));
 	g_free(text);
@@ -421,6 +423,12 @@ bool
 hf_settings_is_empty(const HfSettings *settings, HfSettingId id)
 {
 	return settings->values[id].is_empty;
+}
+
+const char *
+hf_settings_secret_file(const HfSettings *settings, HfSettingId id)
+{
+	return settings->values[id].is_secret_file ? settings->values[id].origin : NULL;
 }
 
 const char *

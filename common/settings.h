@@ -20,6 +20,9 @@ typedef enum {
 	HF_SET_DB_PASSWORD,
 	HF_SET_DB_SSLMODE,
 	HF_SET_DB_BIN_DIR,
+	HF_SET_DB_JOBS,
+	HF_SET_DB_JOBS_TABLE_BYTES,
+	HF_SET_DB_LOCK_SECONDS,
 	HF_SET_AWS_ACCESS_KEY_ID, /* AWS_ACCESS_KEY is another name for it */
 	HF_SET_AWS_SECRET_ACCESS_KEY,
 	HF_SET_AWS_SESSION_TOKEN,
@@ -38,6 +41,21 @@ typedef enum {
 	HF_SET_S3_BACKUP_REGION,
 	HF_SET_BACKUP_COMPRESSION,
 	HF_SET_BACKUP_STATE_DIR,
+	HF_SET_BACKUP_RECIPIENTS,
+	HF_SET_BACKUP_PASSPHRASE,
+	HF_SET_BACKUP_IDENTITY,
+	HF_SET_SHRINK_ALERT_PERCENT,
+	HF_SET_VERIFY_AFTER_BACKUP,
+	HF_SET_VERIFY_DATABASE_URL,
+	HF_SET_SCRATCH_DIR,
+	HF_SET_SCRATCH_USER,
+	HF_SET_BACKUP_RETENTION_DAYS,
+	HF_SET_KEEP_LAST,
+	HF_SET_KEEP_DAILY,
+	HF_SET_KEEP_WEEKLY,
+	HF_SET_KEEP_MONTHLY,
+	HF_SET_KEEP_YEARLY,
+	HF_SET_PRUNE_AFTER_BACKUP,
 	HF_SET_ARCHIVE_BYTES,
 	HF_SET_S3_TRIES,
 	HF_SET_S3_STALL_SECONDS,
@@ -109,6 +127,9 @@ bool hf_settings_is_empty(const HfSettings *settings, HfSettingId id);
 
 /* Where the value came from: "environment", the env file's path, "default", or NULL where it is not set.  Borrowed. */
 const char *hf_settings_origin(const HfSettings *settings, HfSettingId id);
+
+/* The file that NAME_FILE names; NULL where the secret did not come from one.  Borrowed. */
+const char *hf_settings_secret_file(const HfSettings *settings, HfSettingId id);
 
 void hf_settings_free(HfSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSettings, hf_settings_free)

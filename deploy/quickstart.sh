@@ -1,6 +1,7 @@
 #!/bin/bash
 # Shows the whole of Holdfast on this machine, on loopback, with nothing but the clone: installs the packages, builds,
-# starts a private PostgreSQL with sample data, backs it up, proves the backup, restores it elsewhere, and compares.
+# starts a private PostgreSQL with sample data and a folder of images, and the service: nginx with a certificate of its own,
+# the pool, the timer.  Triggers a full backup with curl and a token, proves it, restores it elsewhere, and compares.
 # On a terminal everything stays up to be looked at until Ctrl-C; whatever was started is stopped at the end.
 #
 # usage: deploy/quickstart.sh [--once] [--s3]
@@ -25,6 +26,23 @@ for word in "$@"; do
 done
 [ -t 0 ] && [ -t 1 ] || once=1
 
+# A dozen small pictures (PNG), in folders as an application has them.
+draw_images() { # FOLDER
+	python3 - "$1" <<-'PROGRAM'
+		import os, struct, sys, zlib
+
+		def chunk(kind, data):
+		    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+		for number in range(1, 13):
+		    folder = os.path.join(sys.argv[1], "products", f"{number:03d}")
+		    os.makedirs(folder)
+		    rows = b"".join(b"\0" + bytes((x * number ^ y * number) & 255 for x in range(64) for _ in "rgb") for y in range(64))
+		    with open(os.path.join(folder, "front view.png"), "wb") as image:
+		        image.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)) +
+		                    chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+	PROGRAM
+}
 say() { printf '\n== %s\n' "$*"; }
 run() { # prints the command as a user would type it, then runs it
 	printf '$ %s\n' "${*//$holdfast/holdfast}"
@@ -34,15 +52,34 @@ run() { # prints the command as a user would type it, then runs it
 # Anything of the caller's that would be a setting would count before the env file that is written below.
 while IFS='=' read -r name _; do
 	case $name in
-	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | PG*) unset "$name" ;;
+	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | PG* | JWT_* | INTERNAL_TOKEN* | FCGI_* | HF_STACK_* | TZ | \
+		ENABLE_* | DAILY_* | WEEKLY_* | TRIGGER_* | HOLDFAST_* | SCRATCH_* | VERIFY_* | KEEP_*) unset "$name" ;;
 	esac
 done < <(env)
 
+# Cancels what still runs, and waits for its end.
+end_jobs() {
+	local job
+	for job in $("$holdfast" --env-file "$work/holdfast.env" jobs --json 2>/dev/null | python3 -c 'import json, sys
+print(*[job["id"] for job in json.load(sys.stdin)["jobs"] if job["status"] in ("queued", "running")])'); do
+		"$holdfast" --env-file "$work/holdfast.env" jobs "$job" --cancel >/dev/null 2>&1 || true
+		timeout 60 "$holdfast" --env-file "$work/holdfast.env" jobs "$job" --follow >/dev/null 2>&1 || true
+	done
+}
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-quickstart.XXXXXX")
 chmod 755 "$work"
+timer=''
 cleanup() {
 	status=$?
 	trap '' INT TERM HUP
+	if [ -n "$timer" ]; then
+		kill "$timer" 2>/dev/null || true
+		wait "$timer" 2>/dev/null || true
+	fi
+	# What was triggered is a process of its own, and uses the database that goes next.
+	[ ! -d "$work/state" ] || end_jobs
+	[ ! -d "$work/stack" ] || "$root/tests/lib/stack.sh" stop "$work/stack" >/dev/null 2>&1 || true
 	[ -z "$s3" ] || HF_RGW_DIR=$work/rgw "$root/tests/lib/rgw.sh" stop >/dev/null 2>&1 || true
 	"$root/tests/lib/postgres.sh" stop "$work/pg" >/dev/null 2>&1 || true
 	rm -rf "$work"
@@ -85,8 +122,16 @@ DB_PORT=${server##*:}
 DB_NAME=shop
 DB_USER=${login%%:*}
 DB_PASSWORD=${password%%@*}
+IMAGES_DIR=$work/images
 BACKUP_STATE_DIR=$work/state
+JWT_SECRET_FILE=$work/jwt-secret
+FCGI_SOCKET=$work/stack/run/fcgi.sock
+ENABLE_DAILY_BACKUP=true
+ENABLE_WEEKLY_BACKUP=true
 SETTINGS
+# What the application would sign its administrators' tokens with.
+openssl rand -hex 32 >"$work/jwt-secret"
+draw_images "$work/images"
 if [ -n "$s3" ]; then
 	say "starting Ceph RGW as the bucket"
 	HF_RGW_DIR=$work/rgw tests/lib/rgw.sh start >/dev/null
@@ -106,15 +151,37 @@ SETTINGS
 else
 	echo "BACKUP_DIR=$work/backups" >>"$work/holdfast.env"
 fi
-cd "$work"
 settings=(--env-file "$work/holdfast.env")
 
 say "is everything in place?"
 run "$holdfast" "${settings[@]}" doctor
-say "the backup"
-run "$holdfast" "${settings[@]}" backup database
+say "the service: nginx with a certificate of its own, a pool of workers, the timer"
+HF_STACK_ENV_FILE=$work/holdfast.env HF_STACK_WORKER=${holdfast}-fcgi HF_STACK_WORKERS=2 tests/lib/stack.sh start "$work/stack" >/dev/null
+# shellcheck disable=SC1091 # made by the line above
+. "$work/stack/env"
+"${holdfast}-timer" "${settings[@]}" </dev/null 2>"$work/timer.log" &
+timer=$!
+run "$holdfast" "${settings[@]}" schedule
+
+cd "$work"
+# An administrator's token, as the application gives them.
+token=$("$holdfast" "${settings[@]}" token)
+ask() { # METHOD PATH: prints the command, with the token's and the certificate's names, and the reply
+	printf '$ curl -X %s --cacert %s -H "Authorization: Bearer $token" %s\n' "$1" "$HF_STACK_CA" "$HF_STACK_URL$2"
+	curl -sS -X "$1" --cacert "$HF_STACK_CA" -H "Authorization: Bearer $token" -o "$work/reply.json" -w '%{http_code}' \
+		"$HF_STACK_URL$2" >"$work/code"
+	printf '%s %s\n' "$(cat "$work/code")" "$(cat "$work/reply.json")"
+	[ "$(cat "$work/code")" = "${3:-200}" ]
+}
+say "without a token nothing happens"
+token='' ask POST /api/backup/trigger 401
+say "the backup, triggered as an admin page would"
+ask POST /api/backup/trigger
+say "its status"
+ask GET /api/backup/status
 run "$holdfast" "${settings[@]}" list
-say "the proof: read back, digests, every row counted"
+run "$holdfast" "${settings[@]}" jobs
+say "the proof: read back, digests, every row and every image"
 run "$holdfast" "${settings[@]}" verify latest --level 2
 say "the restore, into another database"
 export PGPASSWORD=${password%%@*}
@@ -128,11 +195,20 @@ for database in shop shop_restored; do
 done
 cmp "$work/shop.sql" "$work/shop_restored.sql"
 echo "equal: $(wc -l <"$work/shop.sql") lines"
+say "the images, into another folder"
+run "$holdfast" "${settings[@]}" restore images latest --to "$work/images-restored"
+diff -r "$work/images" "$work/images-restored"
+echo "equal: $(find "$work/images-restored" -type f | wc -l) images"
 
 [ -n "$s3" ] || { say "what lies in the folder" && ls -l "$work/backups"; }
 say "done"
+echo "On a host of your own: make install, then /etc/holdfast/holdfast.env and systemctl enable --now holdfast-pool holdfast-timer (README.md)."
 if [ -z "$once" ]; then
-	echo "The database and the backups stay up until Ctrl-C.  In another terminal:"
+	echo "All of it stays up until Ctrl-C; the timer's log is $work/timer.log.  In another terminal:"
+	echo "  token=\$($holdfast --env-file $work/holdfast.env token)"
+	echo "  curl --cacert $HF_STACK_CA -H \"Authorization: Bearer \$token\" $HF_STACK_URL/api/backup/status"
+	echo "  curl --cacert $HF_STACK_CA -H \"Authorization: Bearer \$token\" -X POST $HF_STACK_URL/api/backup/trigger"
+	echo "  $holdfast --env-file $work/holdfast.env jobs"
 	echo "  $holdfast --env-file $work/holdfast.env show latest"
 	echo "  $holdfast --env-file $work/holdfast.env cat latest restore.txt"
 	echo "  psql '$copy'    (password: $PGPASSWORD)"

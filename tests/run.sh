@@ -31,7 +31,7 @@ trap 'exit 143' TERM HUP
 # Anything of the caller's that would be a setting must not reach the tests.
 while IFS='=' read -r name _; do
 	case $name in
-	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | PG*) unset "$name" ;;
+	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ) unset "$name" ;;
 	esac
 done < <(env)
 export LC_ALL=C.UTF-8
@@ -105,7 +105,8 @@ list=$work/list
 		*/gzip-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test | */job-run-test) echo "$work/tsan/$program" ;;
 		esac
 		case $program in
-		*/auth-test | */keys-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | */state-test | */record-test | */job-run-test)
+		*/auth-test | */keys-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | \
+			*/state-test | */record-test | */job-run-test | */header-test | */age-test)
 			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 				"$work/plain/$program"
 			;;

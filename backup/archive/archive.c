@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/age.h"
 #include "backup/archive/archive.h"
 #include "common/error.h"
 
@@ -63,13 +64,14 @@ hf_compression_parse(const char *text, HfCompression *compression_out, GError **
 }
 
 char *
-hf_archive_part_key(const char *stem, const char *extension, HfCompressionKind kind, unsigned number)
+hf_archive_part_key(const HfArchive *archive, const char *stem, const char *extension, unsigned number)
 {
-	const char *suffix = hf_compression_suffix(kind);
+	const char *suffix = hf_compression_suffix(archive->compression);
+	const char *sealed = archive->is_encrypted ? ".age" : "";
 
 	if (number == 1)
-		return g_strconcat(stem, extension, suffix, NULL);
-	return g_strdup_printf("%s.part%04u%s%s", stem, number, extension, suffix);
+		return g_strconcat(stem, extension, suffix, sealed, NULL);
+	return g_strdup_printf("%s.part%04u%s%s%s", stem, number, extension, suffix, sealed);
 }
 
 static void
@@ -78,6 +80,7 @@ part_free(gpointer data)
 	HfPart *part = data;
 
 	g_free(part->key);
+	g_clear_pointer(&part->prologue, g_bytes_unref);
 	g_free(part);
 }
 
@@ -98,9 +101,54 @@ hf_archive_add_part(HfArchive *archive, const char *key, uint64_t bytes, const c
 
 	part->key = g_strdup(key);
 	part->bytes = bytes;
+	part->packed_bytes = bytes;
 	g_strlcpy(part->sha256, sha256_hex, sizeof part->sha256);
 	archive->packed_bytes += bytes;
 	g_ptr_array_add(archive->parts, part);
+}
+
+bool
+hf_archive_seal_part(HfArchive *archive, GBytes *prologue, GError **error)
+{
+	HfPart *part = g_ptr_array_index(archive->parts, archive->parts->len - 1);
+	uint64_t inside;
+
+	if (!hf_age_plain_bytes(part->bytes, g_bytes_get_size(prologue), &inside))
+		return hf_error_set(error, HF_ERROR_CORRUPT,
+				    "\"%s\": no encrypted file has %" G_GUINT64_FORMAT " bytes", part->key,
+				    part->bytes);
+	archive->packed_bytes -= part->packed_bytes - inside;
+	part->packed_bytes = inside;
+	part->prologue = g_bytes_ref(prologue);
+	return true;
+}
+
+HfArchive *
+hf_archive_copy(const HfArchive *archive)
+{
+	HfArchive *copy = hf_archive_new(archive->compression);
+
+	copy->is_encrypted = archive->is_encrypted;
+	copy->plain_bytes = archive->plain_bytes;
+	for (guint i = 0; i < archive->parts->len; i++) {
+		const HfPart *part = g_ptr_array_index(archive->parts, i);
+
+		hf_archive_add_part(copy, part->key, part->bytes, part->sha256);
+		/* It was sealed once, so it can be again. */
+		if (part->prologue && !hf_archive_seal_part(copy, part->prologue, NULL))
+			g_assert_not_reached();
+	}
+	return copy;
+}
+
+uint64_t
+hf_archive_stored_bytes(const HfArchive *archive)
+{
+	uint64_t bytes = 0;
+
+	for (guint i = 0; archive && i < archive->parts->len; i++)
+		bytes += ((const HfPart *)g_ptr_array_index(archive->parts, i))->bytes;
+	return bytes;
 }
 
 void

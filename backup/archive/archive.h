@@ -4,6 +4,9 @@
  * An archive that reaches archive_bytes goes on in a next object, cut between two members, so each object is a valid
  * file and `gunzip -c` of all in order is the stream.  The record says what was stored; it is what a manifest holds of
  * an archive.  Names: docs/format.md.
+ *
+ * Where the store has a keyring with recipients, each part is written as an age file of its own; offsets into the packed stream
+ * are of what is inside.  Reading such an archive takes the store's keyring: DENIED where it does not open it.
  */
 #pragma once
 
@@ -35,27 +38,41 @@ const char *hf_compression_suffix(HfCompressionKind kind);
 
 typedef struct {
 	char *key;
-	uint64_t bytes;
+	uint64_t bytes;        /* as stored */
+	uint64_t packed_bytes; /* of the packed stream in it: bytes where it is not encrypted */
+	GBytes *prologue;      /* NULL, or how its age file begins (backup/age/age.h) */
 	char sha256[HF_SHA256_HEX_LEN +
 		    1]; /* "" where it is not known (files of the earlier implementation) */
 } HfPart;
 
 typedef struct {
 	HfCompressionKind compression;
+	bool is_encrypted; /* each part is an age file */
 	uint64_t plain_bytes;
-	uint64_t packed_bytes; /* of all parts */
+	uint64_t packed_bytes; /* of all parts: compressed, not encrypted */
 	GPtrArray *parts;      /* of HfPart, in order, at least one once written */
 	HfMembers *members;    /* NULL where it was not kept or read */
 } HfArchive;
 
 /*
- * The key of an archive's part, counted from 1: STEM.sql.gz, STEM.part0002.sql.gz, ...  g_free() it.
- * extension as in HfArchiveOptions.
+ * The key of an archive's part, counted from 1: STEM.sql.gz, STEM.part0002.sql.gz, ..., with .age behind it where it is
+ * encrypted.  g_free() it.  extension as in HfArchiveOptions.
  */
-char *hf_archive_part_key(const char *stem, const char *extension, HfCompressionKind kind, unsigned number);
+char *hf_archive_part_key(const HfArchive *archive, const char *stem, const char *extension, unsigned number);
 
 HfArchive *hf_archive_new(HfCompressionKind kind);
 void hf_archive_add_part(HfArchive *archive, const char *key, uint64_t bytes, const char *sha256_hex);
+
+/*
+ * Says that the part that was added last is an age file with this prologue, of which a reference is taken.  CORRUPT where no
+ * age file has that many bytes.
+ */
+bool hf_archive_seal_part(HfArchive *archive, GBytes *prologue, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What the parts take in the store.  archive may be NULL: 0. */
+uint64_t hf_archive_stored_bytes(const HfArchive *archive);
+/* Without its members. */
+HfArchive *hf_archive_copy(const HfArchive *archive);
 void hf_archive_free(HfArchive *archive);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfArchive, hf_archive_free)
 
@@ -68,6 +85,7 @@ typedef struct {
 	HfCompression compression;
 	uint64_t archive_bytes; /* 100 GiB; a part ends at the first member end past it */
 	bool cuts_at_marks;     /* see backup/stage/gzip.h */
+	bool is_metadata; /* names and sizes, no content: never encrypted, so that a host without an identity goes on from it */
 	/*
 	 * NULL: the record gets the member table at finish.  Else, borrowed, it grows while the archive is written, for
 	 * who takes its members out meanwhile; the record gets none.  Without compression there are no members.
@@ -89,6 +107,16 @@ HfStage *hf_archive_write(HfStore *store, const HfArchiveOptions *options, HfArc
 bool hf_archive_read(HfStore *store, const HfArchive *archive, HfStage *into,
 		     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether it is encrypted and the store's keyring has nothing to read it with. */
+bool hf_archive_is_sealed(const HfStore *store, const HfArchive *archive);
+
+/*
+ * Reads the whole archive as it is stored, and compares each part's size and digest; nothing is decrypted or unpacked.  bytes is
+ * added to, atomically.  Fails as hf_archive_read() does.
+ */
+bool hf_archive_check_stored(HfStore *store, const HfArchive *archive, uint64_t *bytes,
+			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Reads the plain bytes of range by one ranged read a part; needs archive->members. */
 bool hf_archive_read_range(HfStore *store, const HfArchive *archive, HfRange range, HfStage *into,
 			   GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -103,6 +131,13 @@ bool hf_archive_read_members(HfStore *store, const HfArchive *archive, HfRange p
 /* The same range as it is stored, not unpacked. */
 bool hf_archive_read_packed(HfStore *store, const HfArchive *archive, HfRange packed, HfStage *into,
 			    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * A stage that decrypts a whole part, as it is stored; next itself where it is not encrypted.  Takes next, also on failure;
+ * DENIED where the store's keyring does not open it.
+ */
+HfStage *hf_archive_open_part(HfStore *store, const HfPart *part, HfStage *next,
+			      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A stage that unpacks; for HF_COMPRESSION_NONE it is next itself.  Takes next. */
 HfStage *hf_compression_unpack(HfCompressionKind kind, HfStage *next);

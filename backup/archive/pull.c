@@ -131,11 +131,15 @@ read_chunk(HfPull *pull, const HfPart *part, GError **error)
 	return true;
 }
 
-static void
-begin_part(HfPull *pull, const HfPart *part)
+static bool
+begin_part(HfPull *pull, const HfPart *part, GError **error)
 {
-	pull->check = hf_digest_check_new(hf_borrow_new(pull->unpack, NULL), part->key, part->bytes,
-					  part->sha256);
+	HfStage *inside = hf_archive_open_part(pull->store, part, hf_borrow_new(pull->unpack, NULL), error);
+
+	if (!inside)
+		return name_part(part, error);
+	pull->check = hf_digest_check_new(inside, part->key, part->bytes, part->sha256);
+	return true;
 }
 
 static size_t
@@ -151,8 +155,8 @@ fill_chunk(HfPull *pull, GError **error)
 	while (chunk_left(pull) == 0 && pull->part < pull->archive->parts->len) {
 		const HfPart *part = g_ptr_array_index(pull->archive->parts, pull->part);
 
-		if (!pull->check)
-			begin_part(pull, part);
+		if (!pull->check && !begin_part(pull, part, error))
+			return false;
 		if (!(pull->part_offset < part->bytes ? read_chunk(pull, part, error)
 						      : end_part(pull, error)))
 			return false;

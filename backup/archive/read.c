@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/archive/archive.h"
 #include "backup/archive/borrow.h"
 #include "backup/stage/gzip.h"
@@ -35,6 +36,19 @@ name_part(const HfPart *part, bool is_behind, GError **error)
 	return false;
 }
 
+HfStage *
+hf_archive_open_part(HfStore *store, const HfPart *part, HfStage *next, GError **error)
+{
+	g_auto(HfAgeKey) key = {0};
+
+	if (!part->prologue)
+		return next;
+	if (hf_keyring_open(hf_store_keyring(store), part->prologue, &key, error))
+		return hf_unage_known_new(next, part->prologue, &key);
+	hf_stage_free(next);
+	return NULL;
+}
+
 static bool
 check_part(const HfPart *part, const HfStage *digest, GError **error)
 {
@@ -57,11 +71,16 @@ check_part(const HfPart *part, const HfStage *digest, GError **error)
 static bool
 read_part(HfStore *store, const HfPart *part, HfStage *unpack, const bool *is_behind, GError **error)
 {
-	g_autoptr(HfStage) digest = hf_digest_new(hf_borrow_new(unpack, NULL));
+	g_autoptr(HfStage) digest = NULL;
+	HfStage *inside = hf_archive_open_part(store, part, hf_borrow_new(unpack, NULL), error);
 
+	if (!inside)
+		return name_part(part, false, error);
+	digest = hf_digest_new(inside);
 	if (!hf_store_read(store, part->key, HF_WHOLE, digest, error))
 		return name_part(part, *is_behind, error);
-	return hf_stage_finish(digest, error) && check_part(part, digest, error);
+	return (hf_stage_finish(digest, error) || name_part(part, *is_behind, error)) &&
+	       check_part(part, digest, error);
 }
 
 bool
@@ -80,20 +99,60 @@ hf_archive_read(HfStore *store, const HfArchive *archive, HfStage *into, GError 
 	return name_part(g_ptr_array_index(archive->parts, archive->parts->len - 1), is_behind, error);
 }
 
+bool
+hf_archive_is_sealed(const HfStore *store, const HfArchive *archive)
+{
+	return archive->is_encrypted && !hf_keyring_can_read(hf_store_keyring(store));
+}
+
+bool
+hf_archive_check_stored(HfStore *store, const HfArchive *archive, uint64_t *bytes, GError **error)
+{
+	for (guint i = 0; i < archive->parts->len; i++) {
+		const HfPart *part = g_ptr_array_index(archive->parts, i);
+		g_autoptr(HfStage) digest = hf_digest_new(hf_meter_new(hf_sink_null_new(), bytes));
+
+		if (!hf_store_read(store, part->key, HF_WHOLE, digest, error))
+			return name_part(part, false, error);
+		if (!hf_stage_finish(digest, error) || !check_part(part, digest, error))
+			return false;
+	}
+	return true;
+}
+
 /* ---- ranges ---- */
 
 static bool
-read_part_range(HfStore *store, const HfPart *part, HfRange range, HfStage *unpack, GError **error)
+read_stored_range(HfStore *store, const HfPart *part, HfRange range, HfStage *into, GError **error)
 {
 	GError *trouble = NULL;
 
-	if (hf_store_read(store, part->key, range, unpack, &trouble))
+	if (hf_store_read(store, part->key, range, into, &trouble))
 		return true;
 	/* The manifest says that the range is there, so it is the object that is wrong. */
 	if (hf_error_is(trouble, HF_ERROR_USAGE))
 		trouble->code = HF_ERROR_CORRUPT;
 	g_propagate_error(error, trouble);
 	return false;
+}
+
+/* range is of the part's packed bytes. */
+static bool
+read_part_range(HfStore *store, const HfPart *part, HfRange range, HfStage *unpack, GError **error)
+{
+	g_autoptr(HfStage) chain = NULL;
+	g_auto(HfAgeKey) key = {0};
+	HfAgeWindow window;
+
+	if (!part->prologue)
+		return read_stored_range(store, part, range, unpack, error);
+	if (!hf_keyring_open(hf_store_keyring(store), part->prologue, &key, error))
+		return false;
+	window = hf_age_window(g_bytes_get_size(part->prologue), part->bytes, range.offset, range.length);
+	chain = hf_unage_window_new(hf_borrow_new(unpack, NULL), &key, &window,
+				    window.offset + window.length == part->bytes, range.length);
+	return read_stored_range(store, part, (HfRange){window.offset, window.length}, chain, error) &&
+	       hf_stage_finish(chain, error);
 }
 
 /* Reads the packed range, which may go across parts, into unpack. */
@@ -105,16 +164,16 @@ read_packed(HfStore *store, const HfArchive *archive, HfRange packed, HfStage *u
 	for (guint i = 0; i < archive->parts->len && packed.length > 0; i++) {
 		const HfPart *part = g_ptr_array_index(archive->parts, i);
 
-		if (packed.offset < part_offset + part->bytes) {
+		if (packed.offset < part_offset + part->packed_bytes) {
 			uint64_t skip = packed.offset - part_offset;
-			HfRange here = {skip, MIN(packed.length, part->bytes - skip)};
+			HfRange here = {skip, MIN(packed.length, part->packed_bytes - skip)};
 
 			if (!read_part_range(store, part, here, unpack, error))
 				return name_part(part, false, error);
 			packed.offset += here.length;
 			packed.length -= here.length;
 		}
-		part_offset += part->bytes;
+		part_offset += part->packed_bytes;
 	}
 	return packed.length == 0 ||
 	       hf_error_set(error, HF_ERROR_CORRUPT, "bytes behind the archive's end were asked for");

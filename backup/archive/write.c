@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/archive/archive.h"
 #include "backup/stage/gzip.h"
 #include "backup/stage/stage-impl.h"
@@ -7,7 +8,7 @@
 #include "common/error.h"
 
 /*
- * The end of the chain: cuts the packed stream into parts, each  digest -> object.  A part that is complete is closed
+ * The end of the chain: cuts the packed stream into parts, each  [age ->] digest -> object.  A part that is complete is closed
  * when the next byte comes, so that no empty part is left at the end.
  */
 typedef struct {
@@ -21,15 +22,15 @@ typedef struct {
 	uint64_t limit_bytes;
 	bool cuts_anywhere; /* without compression every byte is a place to cut at */
 	bool is_full;       /* the next byte goes into the next part */
-	HfStage *part;      /* a digest in front of the open part */
+	HfStage *part;      /* the head of the open part's chain */
+	HfStage *digest;    /* in it */
 	uint64_t part_bytes;
 } Split;
 
 static char *
 part_key(const Split *split)
 {
-	return hf_archive_part_key(split->stem, split->extension, split->done->compression,
-				   split->done->parts->len + 1);
+	return hf_archive_part_key(split->done, split->stem, split->extension, split->done->parts->len + 1);
 }
 
 static bool
@@ -40,7 +41,13 @@ open_part(Split *split, GError **error)
 
 	if (!object)
 		return false;
-	split->part = hf_digest_new(object);
+	split->digest = hf_digest_new(object);
+	split->part = split->done->is_encrypted
+			      ? hf_age_new(split->digest,
+					   hf_keyring_recipients(hf_store_keyring(split->store)), error)
+			      : split->digest;
+	if (!split->part)
+		return false;
 	split->part_bytes = 0;
 	split->is_full = false;
 	return true;
@@ -55,8 +62,11 @@ close_part(Split *split, GError **error)
 	if (!hf_stage_finish(split->part, error))
 		return false;
 	key = part_key(split);
-	hf_digest_hex(split->part, hex);
-	hf_archive_add_part(split->done, key, hf_digest_bytes(split->part), hex);
+	hf_digest_hex(split->digest, hex);
+	hf_archive_add_part(split->done, key, hf_digest_bytes(split->digest), hex);
+	if (split->done->is_encrypted &&
+	    !hf_archive_seal_part(split->done, hf_age_prologue(split->part), error))
+		return false;
 	g_clear_pointer(&split->part, hf_stage_free);
 	return true;
 }
@@ -105,6 +115,7 @@ split_finish(HfStage *self, GError **error)
 		return false;
 	g_ptr_array_unref(record->parts);
 	record->parts = g_ptr_array_ref(split->done->parts);
+	record->is_encrypted = split->done->is_encrypted;
 	record->packed_bytes = split->done->packed_bytes;
 	record->plain_bytes = split->members ? hf_members_plain_bytes(split->members) : record->packed_bytes;
 	if (split->owns_members)
@@ -186,6 +197,8 @@ hf_archive_write(HfStore *store, const HfArchiveOptions *options, HfArchive *rec
 	split->store = store;
 	split->record = record;
 	split->done = hf_archive_new(record->compression);
+	split->done->is_encrypted = !options->is_metadata &&
+				    hf_keyring_recipients(hf_store_keyring(store)) != NULL;
 	split->stem = g_strdup(options->stem);
 	split->extension = g_strdup(options->extension);
 	split->limit_bytes = options->archive_bytes ? options->archive_bytes : HF_ARCHIVE_BYTES_DEFAULT;

@@ -1,12 +1,12 @@
 #include "config.h"
 
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
+#include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
 #include "backup/stage/sink.h"
-#include "common/clock.h"
 #include "common/error.h"
-#include "common/json.h"
 
 #include <string.h>
 
@@ -20,6 +20,9 @@ hf_set_free(HfSet *set)
 		return;
 	g_free(set->id);
 	g_free(set->trouble);
+	g_free(set->suspect_reason);
+	g_free(set->hold_reason);
+	g_free(set->file_key);
 	hf_manifest_free(set->manifest);
 	g_free(set);
 }
@@ -29,7 +32,9 @@ hf_set_free(HfSet *set)
 /* What the listing says of one id. */
 typedef struct {
 	bool has_manifest, has_claim, has_later_part, has_database;
-	int level;
+	bool is_held;
+	bool has_suspect, has_accepted;
+	unsigned proofs, failed; /* bit N: level N */
 	uint64_t bytes;
 	int64_t time_s;
 } Seen;
@@ -78,6 +83,19 @@ add_candidate(Listed *listed, const HfObject *object, const HfName *name)
 	g_ptr_array_add(listed->candidates, candidate);
 }
 
+/* What lies beside a manifest. */
+static void
+note_mark(Seen *seen, const HfName *name)
+{
+	seen->is_held = seen->is_held || name->kind == HF_NAME_HOLD;
+	seen->has_suspect = seen->has_suspect || name->kind == HF_NAME_SUSPECT;
+	seen->has_accepted = seen->has_accepted || name->kind == HF_NAME_ACCEPTED;
+	if (name->kind == HF_NAME_PROOF)
+		seen->proofs |= 1U << name->level;
+	if (name->kind == HF_NAME_FAILED)
+		seen->failed |= 1U << name->level;
+}
+
 static void
 note_object(Listed *listed, const HfObject *object)
 {
@@ -96,7 +114,7 @@ note_object(Listed *listed, const HfObject *object)
 	seen->has_claim = seen->has_claim || name.kind == HF_NAME_CLAIM;
 	seen->has_later_part = seen->has_later_part || name.is_later_part;
 	seen->has_database = seen->has_database || name.kind == HF_NAME_DATABASE;
-	seen->level = MAX(seen->level, name.level);
+	note_mark(seen, &name);
 }
 
 /* Three listings instead of one of everything: the bucket may hold other things, too. */
@@ -135,6 +153,19 @@ hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
 	return hf_manifest_parse(json, id, error);
 }
 
+/* What the names beside the manifest say; why a set is suspect has to be read. */
+static void
+take_marks(HfStore *store, HfSet *set, const Seen *seen)
+{
+	set->proofs = seen->proofs;
+	set->level = MAX(1, g_bit_nth_msf(seen->proofs, -1));
+	set->failed_level = MAX(0, g_bit_nth_lsf(seen->failed, -1));
+	set->is_accepted = seen->has_accepted;
+	set->is_suspect = seen->has_suspect || seen->failed != 0;
+	if (set->is_suspect)
+		set->suspect_reason = hf_marks_reason(store, set->id, seen->has_suspect, set->failed_level);
+}
+
 /* Adds the set of a manifest.  One that cannot be read for what it holds is a row, too; a store that fails is not. */
 static bool
 add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GError **error)
@@ -153,7 +184,7 @@ add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GErro
 	set->bytes = seen->bytes;
 	if (set->manifest) {
 		set->kind = hf_manifest_kind(set->manifest);
-		set->level = MAX(1, seen->level);
+		take_marks(store, set, seen);
 		set->status = set->manifest->status;
 		set->started_s = set->manifest->started_s;
 	} else {
@@ -186,6 +217,7 @@ add_adopted(const Candidate *candidate, GPtrArray *sets)
 	set->id = g_strdup(candidate->name.id[0] ? candidate->name.id : candidate->key);
 	set->kind = is_database ? "database" : "images";
 	set->is_adopted = true;
+	set->file_key = g_strdup(candidate->key);
 	set->started_s = candidate->name.id[0] ? candidate->name.time_s : candidate->modified_s;
 	set->bytes = candidate->bytes;
 	set->manifest = hf_manifest_new(set->id);
@@ -217,6 +249,16 @@ compare_sets(gconstpointer a, gconstpointer b)
 	return strcmp(left->id, right->id);
 }
 
+/* An adopted file is held under the time in its name. */
+static bool
+note_hold(HfStore *store, Listed *listed, HfSet *set, GError **error)
+{
+	const Seen *seen = g_hash_table_lookup(listed->seen, set->id);
+
+	set->is_held = seen && seen->is_held;
+	return !set->is_held || hf_hold_read_reason(store, set->id, &set->hold_reason, error);
+}
+
 static bool
 make_sets(HfStore *store, Listed *listed, GPtrArray *sets, GError **error)
 {
@@ -233,6 +275,9 @@ make_sets(HfStore *store, Listed *listed, GPtrArray *sets, GError **error)
 		if (!is_own_object(listed, candidate))
 			add_adopted(candidate, sets);
 	}
+	for (guint i = 0; i < sets->len; i++)
+		if (!note_hold(store, listed, sets->pdata[i], error))
+			return false;
 	g_ptr_array_sort(sets, compare_sets);
 	return true;
 }
@@ -250,17 +295,35 @@ hf_catalog_list(HfStore *store, GError **error)
 	return g_steal_pointer(&sets);
 }
 
+GPtrArray *
+hf_catalog_list_ids(HfStore *store, GError **error)
+{
+	g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(HfListing) listing = hf_store_list(store, HF_SET_PREFIX "_", NULL, error);
+	const HfObject *object;
+
+	if (!listing)
+		return NULL;
+	for (;;) {
+		HfName name;
+
+		if (!hf_listing_next(listing, &object, error))
+			return NULL;
+		if (!object)
+			return g_steal_pointer(&ids);
+		name = hf_name_read(object->key);
+		if (name.kind == HF_NAME_MANIFEST)
+			g_ptr_array_add(ids, g_strdup(name.id));
+	}
+}
+
 /* ---- finding ---- */
 
 /* The key of an adopted file finds it, too: two files may hold the same time. */
 static const char *
 adopted_key(const HfSet *set)
 {
-	const HfDatabaseRecord *database = set->manifest ? set->manifest->database : NULL;
-
-	if (!set->is_adopted || !database)
-		return set->id;
-	return ((const HfPart *)g_ptr_array_index(database->archive->parts, 0))->key;
+	return set->file_key ? set->file_key : set->id;
 }
 
 static bool
@@ -269,7 +332,24 @@ is_exact(const HfSet *set, const char *id)
 	return strcmp(set->id, id) == 0 || strcmp(adopted_key(set), id) == 0;
 }
 
-/* The newest complete one of our own that holds a database, or else images; else the newest adopted one. */
+bool
+hf_set_is_good(const HfSet *set)
+{
+	return !set->is_damaged && (set->status == HF_SET_COMPLETE || set->is_accepted) &&
+	       (!set->is_suspect || set->is_accepted);
+}
+
+/* Of two sets that "latest" may name, the later one in the list being newer. */
+static int
+preference(const HfSet *set)
+{
+	return set->is_adopted ? 0 : hf_set_is_good(set) ? 2 : 1;
+}
+
+/*
+ * The newest good one of our own that holds a database, or else images; one that is suspect where there is no other;
+ * else the newest adopted one.
+ */
 static guint
 find_latest_of(const GPtrArray *sets, bool wants_database)
 {
@@ -279,10 +359,10 @@ find_latest_of(const GPtrArray *sets, bool wants_database)
 		const HfSet *set = g_ptr_array_index(sets, i);
 		const HfSet *best = found < sets->len ? g_ptr_array_index(sets, found) : NULL;
 
-		if (set->is_damaged || set->status != HF_SET_COMPLETE ||
+		if (set->is_damaged || (set->status != HF_SET_COMPLETE && !set->is_accepted) ||
 		    (wants_database ? !set->manifest->database : !set->manifest->images))
 			continue;
-		if (!best || best->is_adopted || !set->is_adopted)
+		if (!best || preference(set) >= preference(best))
 			found = i;
 	}
 	return found;
@@ -435,33 +515,4 @@ hf_catalog_read_tables(HfStore *store, HfManifest *manifest, GError **error)
 	hf_members_free(database->archive->members);
 	database->archive->members = g_steal_pointer(&index->members);
 	return g_steal_pointer(&index->tables);
-}
-
-/* ---- proofs ---- */
-
-bool
-hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t now_s, double duration_s,
-			GError **error)
-{
-	g_autoptr(HfJson) object = json_object_new_object();
-	g_autofree char *key = hf_name_proof(id, level);
-	g_autofree char *at = hf_clock_rfc3339(now_s);
-	g_autofree char *text = NULL;
-	g_autoptr(HfStage) stage = NULL;
-	int64_t time_s;
-
-	if (strlen(id) != HF_SET_ID_LEN || !hf_clock_parse_set_id(id, &time_s))
-		return hf_error_set(error, HF_ERROR_USAGE, "\"%s\" is not the id of a set", id);
-	/* The manifest itself is the record of level 1. */
-	if (level == 1)
-		return true;
-	hf_json_add_text(object, "format", "holdfast-proof");
-	hf_json_add_number(object, "version", 1);
-	hf_json_add_text(object, "set", id);
-	hf_json_add_number(object, "level", (uint64_t)level);
-	hf_json_add_text(object, "at", at);
-	hf_json_add_number(object, "milliseconds", (uint64_t)(MAX(duration_s, 0) * 1000));
-	text = g_strconcat(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN), "\n", NULL);
-	stage = hf_store_write(store, key, NULL, error);
-	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);
 }

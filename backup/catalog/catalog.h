@@ -21,7 +21,19 @@ typedef struct {
 	int64_t started_s;
 	uint64_t bytes;       /* in the store */
 	HfManifest *manifest; /* NULL where is_damaged */
+	/* What lies beside the manifest (marks.h). */
+	bool is_suspect; /* an alarm was raised, or a proof failed: suspect_reason says what, also once accepted */
+	char *suspect_reason; /* NULL: not suspect */
+	bool is_accepted;     /* somebody looked and said that it is good */
+	unsigned proofs;      /* bit N: a proof of level N is recorded */
+	int failed_level;     /* the lowest level whose last proof failed; 0: none */
+	bool is_held;         /* nothing deletes it until it is released (hold.h) */
+	char *hold_reason;    /* NULL where none was given, or it cannot be read */
+	char *file_key;       /* of an adopted file: its key; else NULL */
 } HfSet;
+
+/* Complete or accepted, not damaged, and not suspect or accepted.  An adopted file is as good as we know. */
+bool hf_set_is_good(const HfSet *set);
 
 void hf_set_free(HfSet *set);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSet, hf_set_free)
@@ -29,23 +41,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSet, hf_set_free)
 /* All sets, of HfSet, oldest first. */
 GPtrArray *hf_catalog_list(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The ids of all sets that have a manifest, of char *, oldest first: one listing, nothing is read. */
+GPtrArray *hf_catalog_list_ids(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The manifest of a set of ours, by its whole id. */
 HfManifest *hf_catalog_read_manifest(HfStore *store, const char *id,
 				     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
- * One set by its id or a unique beginning of it; "latest" is the newest complete one of our own, or the newest adopted
- * one where there is none.  NOT_FOUND names what there is.
+ * One set by its id or a unique beginning of it; "latest" is the newest good one of our own (one that is suspect only
+ * where there is no other), or the newest adopted one where there is none.  NOT_FOUND names what there is.
  */
 HfSet *hf_catalog_find(HfStore *store, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Reads the index of a set's database: its tables, of HfTable; and fills archive->members. */
 GPtrArray *hf_catalog_read_tables(HfStore *store, HfManifest *manifest,
 				  GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* Records beside the manifest that the set reached level (docs/format.md, "Proofs"). */
-bool hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t now_s, double duration_s,
-			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- a new set ---- */
 
@@ -57,6 +68,7 @@ typedef struct HfSetWriter HfSetWriter;
  */
 HfSetWriter *hf_set_writer_new(HfStore *store, int64_t now_s, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 const char *hf_set_writer_id(const HfSetWriter *writer);
+HfStore *hf_set_writer_store(const HfSetWriter *writer); /* borrowed, as it was given */
 
 /*
  * A writer of the same set for another thread, with a store handle of its own that was opened on the same place.  It
@@ -75,7 +87,7 @@ HfStage *hf_set_writer_archive(HfSetWriter *writer, const char *prefix, const Hf
 bool hf_set_writer_index(HfSetWriter *writer, HfDatabaseRecord *record, const GPtrArray *tables,
 			 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Stores RESTORE.txt, then the manifest, last and only if absent.  CONFLICT where another host was faster. */
+/* Stores RESTORE.txt, why the set is suspect where it is, then the manifest, last and only if absent.  CONFLICT where another host was faster. */
 bool hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest,
 			  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

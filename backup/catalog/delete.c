@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/names.h"
+#include "backup/catalog/retention.h"
 #include "backup/catalog/sweep.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -16,7 +17,7 @@ has_half(const HfSet *set, bool is_images)
 	       (is_images ? set->manifest->images != NULL : set->manifest->database != NULL);
 }
 
-/* A complete set is as good as any; a partial one as any partial one. */
+/* A good set is as good as any; one that is not, as any other that is not. */
 static bool
 has_equal(const GPtrArray *sets, const HfSet *doomed, bool is_images)
 {
@@ -24,7 +25,7 @@ has_equal(const GPtrArray *sets, const HfSet *doomed, bool is_images)
 		const HfSet *set = sets->pdata[i];
 
 		if (set != doomed && has_half(set, is_images) &&
-		    (set->status == HF_SET_COMPLETE || set->status == doomed->status))
+		    (hf_set_is_good(set) || !hf_set_is_good(doomed)))
 			return true;
 	}
 	return false;
@@ -43,6 +44,26 @@ check_others(const GPtrArray *sets, const HfSet *doomed, GError **error)
 				"--force",
 				doomed->id, halves[i]);
 	return true;
+}
+
+static bool
+check_held(const HfSet *set, GError **error)
+{
+	return !set->is_held ||
+	       hf_error_set(error, HF_ERROR_CONFLICT, "set \"%s\" is held%s%s: \"holdfast release %s\" first",
+			    set->id, set->hold_reason ? ": " : "", set->hold_reason ? set->hold_reason : "",
+			    set->id);
+}
+
+/* A set that could not be unmade although nothing failed. */
+static bool
+refuse(const HfSet *set, const GPtrArray *retained, GError **error)
+{
+	if (retained->len > 0)
+		return hf_error_set(error, HF_ERROR_CONFLICT, "set \"%s\" is retained %s", set->id,
+				    ((const HfRetained *)retained->pdata[0])->lock);
+	return hf_error_set(error, HF_ERROR_CONFLICT,
+			    "set \"%s\" was held, or deleted by somebody else, meanwhile", set->id);
 }
 
 static const HfSet *
@@ -70,14 +91,79 @@ write_claim(HfStore *store, const char *id, GError **error)
 	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);
 }
 
+/*
+ * Looked at once more, just before: whether the set is still there, and whether somebody held it since.  One listing of the
+ * names that begin with "backup_T.".
+ */
+static bool
+may_go(HfStore *store, const HfSet *set, bool *may_out, GError **error)
+{
+	g_autofree char *prefix = g_strdup_printf(HF_SET_PREFIX "_%s.", set->id);
+	g_autoptr(HfListing) listing = hf_store_list(store, prefix, NULL, error);
+	bool has_manifest = set->is_adopted, is_held = false;
+	const HfObject *object;
+
+	if (!listing)
+		return false;
+	do {
+		HfNameKind kind;
+
+		if (!hf_listing_next(listing, &object, error))
+			return false;
+		kind = object ? hf_name_read(object->key).kind : HF_NAME_OTHER;
+		has_manifest = has_manifest || kind == HF_NAME_MANIFEST;
+		is_held = is_held || kind == HF_NAME_HOLD;
+	} while (object);
+	*may_out = has_manifest && !is_held;
+	return true;
+}
+
+static bool
+remove_one(HfStore *store, const char *key, int64_t now_s, GPtrArray *retained, GError **error)
+{
+	g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+
+	g_ptr_array_add(keys, g_strdup(key));
+	return hf_remove(store, keys, now_s, retained, error);
+}
+
+bool
+hf_set_unmake(HfStore *store, const HfSet *set, int64_t now_s, GPtrArray *retained, bool *is_deleted_out,
+	      GError **error)
+{
+	g_autofree char *manifest = hf_name_manifest(set->id);
+	guint retained_before = retained->len;
+	bool may;
+
+	*is_deleted_out = false;
+	if (!may_go(store, set, &may, error))
+		return false;
+	if (!may)
+		return true;
+	if (!set->is_adopted && !write_claim(store, set->id, error))
+		return false;
+	if (!remove_one(store, set->is_adopted ? set->file_key : manifest, now_s, retained, error))
+		return false;
+	*is_deleted_out = retained->len == retained_before;
+	/* Beside a manifest a claim means nothing; it is put away for order's sake alone. */
+	if (!*is_deleted_out && !set->is_adopted) {
+		g_autofree char *claim = hf_name_claim(set->id);
+
+		return remove_one(store, claim, now_s, retained, error);
+	}
+	return true;
+}
+
 bool
 hf_set_delete(HfStore *store, const char *id, bool is_forced, HfSweep **sweep_out, GError **error)
 {
 	g_autoptr(GPtrArray) sets = hf_catalog_list(store, error);
-	g_autofree char *manifest = hf_name_manifest(id);
-	const char *const keys[] = {manifest, NULL};
+	g_autoptr(GPtrArray) retained = g_ptr_array_new_with_free_func((GDestroyNotify)hf_retained_free);
+	const HfSweepOptions options = {.only_id = id};
+	int64_t now_s = hf_clock_now_s();
 	g_autoptr(HfSweep) sweep = NULL;
 	const HfSet *doomed;
+	bool is_deleted;
 
 	if (!sets)
 		return false;
@@ -85,12 +171,14 @@ hf_set_delete(HfStore *store, const char *id, bool is_forced, HfSweep **sweep_ou
 	if (!doomed)
 		return hf_error_set(error, HF_ERROR_NOT_FOUND, "\"%s\" holds no set \"%s\" of ours",
 				    hf_store_location(store), id);
-	if ((!is_forced && !check_others(sets, doomed, error)) || !write_claim(store, id, error) ||
-	    !hf_store_remove(store, keys, error))
+	if (!check_held(doomed, error) || (!is_forced && !check_others(sets, doomed, error)) ||
+	    !hf_set_unmake(store, doomed, now_s, retained, &is_deleted, error))
 		return false;
+	if (!is_deleted)
+		return refuse(doomed, retained, error);
 	/* The look comes after the manifest has gone: a run that begins from here on cannot refer to the set. */
-	sweep = hf_sweep_plan(store, id, hf_clock_now_s(), error);
-	if (!sweep || !hf_sweep_run(store, sweep, error)) {
+	sweep = hf_sweep_plan(store, &options, now_s, error);
+	if (!sweep || !hf_sweep_run(store, sweep, now_s, error)) {
 		g_prefix_error(error, "set \"%s\" is deleted, but not all of its objects are: ", id);
 		return false;
 	}

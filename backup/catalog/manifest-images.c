@@ -111,21 +111,16 @@ hf_images_record_free(HfImagesRecord *record)
 uint64_t
 hf_images_record_stored_bytes(const HfImagesRecord *record, const char *id)
 {
-	uint64_t bytes = record->index ? record->index->packed_bytes : 0;
+	uint64_t bytes = hf_archive_stored_bytes(record->index) + hf_archive_stored_bytes(record->top) +
+			 hf_archive_stored_bytes(record->parity) + hf_archive_stored_bytes(record->dead);
 
-	if (record->top)
-		bytes += record->top->packed_bytes;
-	if (record->parity)
-		bytes += record->parity->packed_bytes;
-	if (record->dead)
-		bytes += record->dead->packed_bytes;
-	if (record->references && record->references->list)
-		bytes += record->references->list->packed_bytes;
+	if (record->references)
+		bytes += hf_archive_stored_bytes(record->references->list);
 	for (guint i = 0; i < record->archives->len; i++) {
 		const HfImageArchive *archive = g_ptr_array_index(record->archives, i);
 
 		if (strcmp(archive->set_id, id) == 0)
-			bytes += archive->archive->packed_bytes;
+			bytes += hf_archive_stored_bytes(archive->archive);
 	}
 	return bytes;
 }

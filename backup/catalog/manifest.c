@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+/* What encrypts the parts: backup/age/age.h. */
+#define ENCRYPTION_NAME "age"
 #define FORMAT_NAME "holdfast-set"
 #define FORMAT_VERSION 1
 
@@ -74,13 +76,16 @@ hf_manifest_free(HfManifest *manifest)
 	g_free(manifest->program);
 	hf_database_record_free(manifest->database);
 	hf_images_record_free(manifest->images);
+	if (manifest->alarms)
+		g_ptr_array_unref(manifest->alarms);
+	g_free(manifest->alarms_against);
 	g_free(manifest);
 }
 
 static uint64_t
 archive_bytes(const HfArchive *archive)
 {
-	return archive ? archive->packed_bytes : 0;
+	return hf_archive_stored_bytes(archive);
 }
 
 uint64_t
@@ -105,6 +110,17 @@ hf_manifest_kind(const HfManifest *manifest)
 
 /* ---- out ---- */
 
+static void
+add_prologue(HfJson *item, const HfPart *part)
+{
+	g_autofree char *text = NULL;
+
+	if (!part->prologue)
+		return;
+	text = g_base64_encode(g_bytes_get_data(part->prologue, NULL), g_bytes_get_size(part->prologue));
+	hf_json_add_text(item, "prologue", text);
+}
+
 HfJson *
 hf_archive_to_json(const HfArchive *archive)
 {
@@ -112,6 +128,8 @@ hf_archive_to_json(const HfArchive *archive)
 	HfJson *parts = json_object_new_array();
 
 	hf_json_add_text(object, "compression", hf_compression_name(archive->compression));
+	if (archive->is_encrypted)
+		hf_json_add_text(object, "encryption", ENCRYPTION_NAME);
 	hf_json_add_number(object, "plain_bytes", archive->plain_bytes);
 	hf_json_add_number(object, "packed_bytes", archive->packed_bytes);
 	for (guint i = 0; i < archive->parts->len; i++) {
@@ -121,6 +139,7 @@ hf_archive_to_json(const HfArchive *archive)
 		hf_json_add_text(item, "key", part->key);
 		hf_json_add_number(item, "bytes", part->bytes);
 		hf_json_add_text(item, "sha256", part->sha256);
+		add_prologue(item, part);
 		json_object_array_add(parts, item);
 	}
 	hf_json_add(object, "parts", parts);
@@ -199,10 +218,25 @@ is_sha256(const char *hex)
 }
 
 static bool
+parse_prologue(HfJson *item, HfArchive *archive, GError **error)
+{
+	const char *text;
+	g_autoptr(GBytes) prologue = NULL;
+	guchar *bytes;
+	gsize len;
+
+	if (!hf_json_get_text(item, "prologue", &text, error))
+		return false;
+	bytes = g_base64_decode(text, &len);
+	prologue = g_bytes_new_take(bytes, len);
+	return hf_archive_seal_part(archive, prologue, error);
+}
+
+static bool
 parse_part(HfJson *item, const HfNaming *naming, HfArchive *archive, GError **error)
 {
 	g_autofree char *stem = hf_name_stem(naming->prefix, naming->id);
-	g_autofree char *expected = hf_archive_part_key(stem, naming->extension, archive->compression,
+	g_autofree char *expected = hf_archive_part_key(archive, stem, naming->extension,
 							archive->parts->len + 1);
 	const char *key, *sha256;
 	uint64_t bytes;
@@ -221,7 +255,7 @@ parse_part(HfJson *item, const HfNaming *naming, HfArchive *archive, GError **er
 		return hf_error_set(error, HF_ERROR_CORRUPT,
 				    "part \"%s\": the archive's size is out of bounds", key);
 	hf_archive_add_part(archive, key, bytes, sha256);
-	return true;
+	return !archive->is_encrypted || parse_prologue(item, archive, error);
 }
 
 static bool
@@ -246,13 +280,21 @@ HfArchive *
 hf_archive_parse_json(HfJson *object, const HfNaming *naming, GError **error)
 {
 	g_autoptr(HfArchive) archive = hf_archive_new(HF_COMPRESSION_GZIP);
-	const char *compression;
+	const char *compression, *encryption;
 
 	if (!hf_json_get_text(object, "compression", &compression, error) ||
 	    !hf_json_get_number(object, "plain_bytes", &archive->plain_bytes, error))
 		return NULL;
 	if (!hf_compression_from_name(compression, &archive->compression)) {
 		hf_error_set(error, HF_ERROR_CORRUPT, "compression \"%.40s\" is not known", compression);
+		return NULL;
+	}
+	if (!hf_json_find_text(object, "encryption", &encryption, error))
+		return NULL;
+	archive->is_encrypted = encryption != NULL;
+	if (encryption && strcmp(encryption, ENCRYPTION_NAME) != 0) {
+		hf_error_set(error, HF_ERROR_USAGE,
+			     "encryption \"%.40s\" is not known: a newer holdfast is needed", encryption);
 		return NULL;
 	}
 	return parse_parts(object, naming, archive, error) ? g_steal_pointer(&archive) : NULL;

@@ -104,6 +104,9 @@ typedef struct {
 	char *program;              /* "holdfast 0.1.0" */
 	HfDatabaseRecord *database; /* NULL: the set has none */
 	HfImagesRecord *images;     /* NULL: the set has none */
+	/* Of a set that is being made; not a part of the stored manifest (backup/job/guard.h, docs/format.md). */
+	GPtrArray *alarms;    /* NULL, or of char *: why it is suspect */
+	char *alarms_against; /* NULL, or the id of the set that it was compared with */
 } HfManifest;
 
 HfManifest *hf_manifest_new(const char *id);

@@ -39,6 +39,77 @@ hf_name_proof(const char *id, int level)
 	return g_strdup_printf(HF_SET_PREFIX "_%s.level%d.json", id, level);
 }
 
+char *
+hf_name_hold(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.hold.json", id);
+}
+
+/* ---- exactly our names ---- */
+
+/* ".part0002" or nothing: at least four digits, from 2 on. */
+static const char *
+skip_part(const char *rest)
+{
+	const char *digits = rest + strlen(".part");
+	size_t count;
+
+	if (!g_str_has_prefix(rest, ".part"))
+		return rest;
+	count = strspn(digits, "0123456789");
+	return count >= 4 && count <= 9 && g_ascii_strtoull(digits, NULL, 10) >= 2 ? digits + count : rest;
+}
+
+/* An extension, then a compression's suffix, then that of encryption. */
+static bool
+is_ending(const char *rest, const char *extension)
+{
+	static const char *const suffixes[] = {".gz", ".zst", "", NULL};
+
+	if (!g_str_has_prefix(rest, extension))
+		return false;
+	rest += strlen(extension);
+	for (const char *const *suffix = suffixes; *suffix; suffix++)
+		if (g_str_has_prefix(rest, *suffix)) {
+			rest += strlen(*suffix);
+			break;
+		}
+	return *rest == '\0' || strcmp(rest, ".age") == 0;
+}
+
+static bool
+is_archive_ending(const char *rest, HfNameKind kind)
+{
+	static const char *const of_database[] = {HF_EXT_DUMP, HF_EXT_GLOBALS, HF_EXT_INDEX, NULL};
+	static const char *const of_images[] = {HF_EXT_TARBALL, HF_EXT_INDEX,      HF_EXT_TOP, HF_EXT_PARITY,
+						HF_EXT_DEAD,    HF_EXT_REFERENCES, NULL};
+	const char *const *extensions = kind == HF_NAME_IMAGES ? of_images : of_database;
+
+	rest = skip_part(rest);
+	for (; *extensions; extensions++)
+		if (is_ending(rest, *extensions))
+			return true;
+	return false;
+}
+
+char *
+hf_name_failed_proof(const char *id, int level)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.failed%d.json", id, level);
+}
+
+char *
+hf_name_suspect(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.suspect.json", id);
+}
+
+char *
+hf_name_accepted(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.accepted.json", id);
+}
+
 /*
  * The time in a name, in our form or one that differs in its separators only: "2024-01-15T02:00:00" and
  * "2024-01-15T02-00-00-000Z" are of the earlier implementation.
@@ -59,6 +130,18 @@ read_time(const char *text, HfName *name)
 		g_strlcpy(name->id, form, sizeof name->id);
 }
 
+/* "<word>N.json" as N, or 0. */
+static int
+read_level(const char *rest, const char *word)
+{
+	const char *digit = rest + strlen(word);
+
+	return g_str_has_prefix(rest, word) && *digit >= '1' && *digit <= '0' + LEVEL_MAX &&
+			       strcmp(digit + 1, ".json") == 0
+		       ? *digit - '0'
+		       : 0;
+}
+
 static HfNameKind
 kind_beside(const char *rest, HfName *name)
 {
@@ -66,14 +149,19 @@ kind_beside(const char *rest, HfName *name)
 		return HF_NAME_MANIFEST;
 	if (strcmp(rest, ".claim") == 0)
 		return HF_NAME_CLAIM;
+	if (strcmp(rest, ".hold.json") == 0)
+		return HF_NAME_HOLD;
 	if (strcmp(rest, ".RESTORE.txt") == 0)
 		return HF_NAME_BESIDE;
-	if (g_str_has_prefix(rest, ".level") && rest[6] >= '1' && rest[6] <= '0' + LEVEL_MAX &&
-	    strcmp(rest + 7, ".json") == 0) {
-		name->level = rest[6] - '0';
+	if (strcmp(rest, ".suspect.json") == 0)
+		return HF_NAME_SUSPECT;
+	if (strcmp(rest, ".accepted.json") == 0)
+		return HF_NAME_ACCEPTED;
+	name->level = read_level(rest, ".level");
+	if (name->level > 0)
 		return HF_NAME_PROOF;
-	}
-	return HF_NAME_OTHER;
+	name->level = read_level(rest, ".failed");
+	return name->level > 0 ? HF_NAME_FAILED : HF_NAME_OTHER;
 }
 
 /* "backup_<id>..." */
@@ -88,6 +176,7 @@ read_set_name(const char *rest)
 	name.time_s = time_s;
 	g_strlcpy(name.id, rest, sizeof name.id);
 	name.kind = kind_beside(rest + HF_SET_ID_LEN, &name);
+	name.is_own = name.kind != HF_NAME_OTHER;
 	return name;
 }
 
@@ -100,6 +189,7 @@ read_archive_name(const char *rest, HfNameKind kind, const char *extension)
 
 	read_time(rest, &name);
 	name.has_own_form = name.id[0] && g_str_has_prefix(rest, name.id) && rest[HF_SET_ID_LEN] == '.';
+	name.is_own = name.has_own_form && is_archive_ending(rest + HF_SET_ID_LEN, kind);
 	name.is_later_part = part && g_ascii_isdigit(part[5]);
 	name.is_adoptable = g_str_has_suffix(rest, extension) && !name.is_later_part &&
 			    !strstr(rest, ".globals.") && !strchr(rest, '/');

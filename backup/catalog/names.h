@@ -24,12 +24,20 @@ char *hf_name_manifest(const char *id);
 char *hf_name_restore(const char *id);
 char *hf_name_claim(const char *id);
 char *hf_name_proof(const char *id, int level);
+char *hf_name_hold(const char *id);
+char *hf_name_failed_proof(const char *id, int level);
+char *hf_name_suspect(const char *id);
+char *hf_name_accepted(const char *id);
 
 typedef enum {
 	HF_NAME_OTHER,    /* not ours */
 	HF_NAME_MANIFEST, /* id */
 	HF_NAME_PROOF,    /* id, level */
+	HF_NAME_FAILED,   /* id, level: a proof of it that failed */
+	HF_NAME_SUSPECT,  /* id */
+	HF_NAME_ACCEPTED, /* id */
 	HF_NAME_CLAIM,    /* id */
+	HF_NAME_HOLD,     /* id */
 	HF_NAME_BESIDE,   /* RESTORE.txt */
 	HF_NAME_DATABASE, /* an object of a set's database, or a file of the earlier implementation */
 	HF_NAME_IMAGES,   /* the same of images */
@@ -38,11 +46,12 @@ typedef enum {
 typedef struct {
 	HfNameKind kind;
 	char id[20];        /* "" where the name holds no time */
-	int level;          /* HF_NAME_PROOF */
+	int level;          /* HF_NAME_PROOF, HF_NAME_FAILED */
 	bool is_adoptable;  /* a whole archive by its name: *.sql.gz or *.tar.gz, no globals, no later part */
 	bool is_later_part; /* .part0002 and on */
 	bool has_own_form;  /* the time stands in our form and a dot follows: it may be an object of set id */
-	int64_t time_s;     /* of id */
+	bool is_own; /* word by word one of the names of docs/format.md: what else there is, is not ours to remove */
+	int64_t time_s; /* of id */
 } HfName;
 
 /* What a key says. */

@@ -114,6 +114,22 @@ put_needs(GString *out, const HfStore *store)
 		g_string_append(out, "# The files are expected beside this one.\n");
 }
 
+/* Any of what the commands read. */
+static bool
+is_encrypted(const HfManifest *manifest)
+{
+	const HfDatabaseRecord *database = manifest->database;
+	const HfImagesRecord *images = manifest->images;
+
+	if (database &&
+	    (database->archive->is_encrypted || (database->globals && database->globals->is_encrypted)))
+		return true;
+	for (guint i = 0; images && i < images->archives->len; i++)
+		if (((const HfImageArchive *)g_ptr_array_index(images->archives, i))->archive->is_encrypted)
+			return true;
+	return images && images->dead && images->dead->is_encrypted;
+}
+
 static void
 put_how(GString *out, const HfStore *store, const HfManifest *manifest)
 {
@@ -128,6 +144,11 @@ put_how(GString *out, const HfStore *store, const HfManifest *manifest)
 		g_string_append(
 			out, "# RESTORE_ONLY=database or RESTORE_ONLY=images restores one of the two.\n#\n");
 	put_needs(out, store);
+	if (is_encrypted(manifest))
+		g_string_append(out, "#\n# Names in .age are encrypted: it needs age, and RESTORE_IDENTITY, "
+				     "the file with the secret key\n"
+				     "# (AGE-SECRET-KEY-1...).  Where it was a passphrase leave "
+				     "RESTORE_IDENTITY unset: age asks.\n");
 }
 
 static void
@@ -147,38 +168,57 @@ put_fetch(GString *out, const HfStore *store)
 			       endpoint ? "--endpoint-url \"$endpoint\" " : "");
 }
 
-/* Fixed text: the functions that the commands below it use. */
+/* Names say what is encrypted; earlier archives of the same set of images need not be. */
+#define STREAM_ENCRYPTED \
+	"# What age asks for or is given: the file with the secret key, or, where there is none, a " \
+	"passphrase.\n" \
+	"unlock() {\n" \
+	"\tcase $1 in\n" \
+	"\t*.age) age -d ${RESTORE_IDENTITY:+-i \"$RESTORE_IDENTITY\"} || note \"decrypting $1\" ;;\n" \
+	"\t*) cat ;;\n" \
+	"\tesac\n" \
+	"}\n" \
+	"stream() {\n" \
+	"\tfor file in \"$@\"; do\n" \
+	"\t\t{ fetch \"$file\" || note \"reading $file\"; } | unlock \"$file\"\n" \
+	"\tdone\n" \
+	"}\n"
+#define STREAM_PLAIN "stream() { for file in \"$@\"; do fetch \"$file\" || note \"reading $file\"; done; }\n"
+
+/* The functions that the commands below it use. */
 static void
-put_functions(GString *out)
+put_functions(GString *out, bool is_encrypted)
 {
-	g_string_append(
-		out, "\n"
-		     "# A file is used only if its SHA-256 is the recorded one.\n"
-		     "check() {\n"
-		     "\techo \"checking $2\"\n"
-		     "\tsum=$(fetch \"$2\" | sha256sum)\n"
-		     "\tif [ \"${sum%% *}\" != \"$1\" ]; then\n"
-		     "\t\techo \"$2 is missing or damaged: its SHA-256 is not $1\" >&2\n"
-		     "\t\texit 1\n"
-		     "\tfi\n"
-		     "}\n"
-		     "\n"
-		     "# A pipe only tells how its last command ended, and psql takes a cut stream for a "
-		     "whole one.\n"
-		     "# So whatever fails in front of psql leaves a note, and a note means that the restore "
-		     "failed.\n"
-		     "notes=$(mktemp)\n"
-		     "trap 'rm -f \"$notes\"' EXIT\n"
-		     "trap 'exit 1' HUP INT TERM\n"
-		     "note() { echo \"$1 failed\" >>\"$notes\"; }\n"
-		     "stream() { for file in \"$@\"; do fetch \"$file\" || note \"reading $file\"; done; }\n"
-		     "settle() {\n"
-		     "\tif [ \"$1\" -ne 0 ] || [ -s \"$notes\" ]; then\n"
-		     "\t\tcat \"$notes\" >&2\n"
-		     "\t\techo \"the restore FAILED: what is in $2 is not whole\" >&2\n"
-		     "\t\texit 1\n"
-		     "\tfi\n"
-		     "}\n");
+	g_string_append_printf(
+		out,
+		"\n"
+		"# A file is used only if its SHA-256 is the recorded one.\n"
+		"check() {\n"
+		"\techo \"checking $2\"\n"
+		"\tsum=$(fetch \"$2\" | sha256sum)\n"
+		"\tif [ \"${sum%%%% *}\" != \"$1\" ]; then\n"
+		"\t\techo \"$2 is missing or damaged: its SHA-256 is not $1\" >&2\n"
+		"\t\texit 1\n"
+		"\tfi\n"
+		"}\n"
+		"\n"
+		"# A pipe only tells how its last command ended, and psql takes a cut stream for a "
+		"whole one.\n"
+		"# So whatever fails in front of psql leaves a note, and a note means that the restore "
+		"failed.\n"
+		"notes=$(mktemp)\n"
+		"trap 'rm -f \"$notes\"' EXIT\n"
+		"trap 'exit 1' HUP INT TERM\n"
+		"note() { echo \"$1 failed\" >>\"$notes\"; }\n"
+		"%s"
+		"settle() {\n"
+		"\tif [ \"$1\" -ne 0 ] || [ -s \"$notes\" ]; then\n"
+		"\t\tcat \"$notes\" >&2\n"
+		"\t\techo \"the restore FAILED: what is in $2 is not whole\" >&2\n"
+		"\t\texit 1\n"
+		"\tfi\n"
+		"}\n",
+		is_encrypted ? STREAM_ENCRYPTED : STREAM_PLAIN);
 }
 
 static const char *
@@ -295,6 +335,10 @@ put_settings(GString *out, const HfManifest *manifest)
 		assign(out, "original", manifest->database->name ? manifest->database->name : "");
 		g_string_append(out, "RESTORE_DATABASE=${RESTORE_DATABASE:-$original}\n");
 	}
+	if (is_encrypted(manifest))
+		g_string_append(out, "RESTORE_IDENTITY=${RESTORE_IDENTITY:-}\n"
+				     "case $RESTORE_IDENTITY in /* | '') ;; *) "
+				     "RESTORE_IDENTITY=$PWD/$RESTORE_IDENTITY ;; esac\n");
 	if (manifest->images)
 		g_string_append(out, "images=${RESTORE_IMAGES:-images}\n"
 				     "case $images in /*) ;; *) images=$PWD/$images ;; esac\n");
@@ -311,7 +355,7 @@ hf_restore_txt(const HfStore *store, const HfManifest *manifest)
 	put_how(out, store, manifest);
 	put_settings(out, manifest);
 	put_fetch(out, store);
-	put_functions(out);
+	put_functions(out, is_encrypted(manifest));
 	if (has_both)
 		g_string_append(out, "\nif [ \"${RESTORE_ONLY:-database}\" = database ]; then\n");
 	if (manifest->database)

@@ -2,6 +2,7 @@
 
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/index.h"
+#include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
 #include "backup/catalog/restore-txt.h"
 #include "backup/store/store-impl.h"
@@ -107,6 +108,8 @@ recorder_new(HfStore *behind)
 
 	hf_store_init(&recorder->base, &recorder_ops, g_strdup(hf_store_location(behind)));
 	recorder->base.endpoint = g_strdup(hf_store_endpoint(behind));
+	recorder->base.keyring = hf_store_keyring(behind);
+	recorder->base.borrows_keyring = true;
 	recorder->behind = behind;
 	recorder->keys = g_ptr_array_new_with_free_func(g_free);
 	return recorder;
@@ -218,6 +221,12 @@ hf_set_writer_id(const HfSetWriter *writer)
 	return writer->id;
 }
 
+HfStore *
+hf_set_writer_store(const HfSetWriter *writer)
+{
+	return writer->store;
+}
+
 /* ---- what is stored ---- */
 
 HfStage *
@@ -235,6 +244,7 @@ bool
 hf_set_writer_index(HfSetWriter *writer, HfDatabaseRecord *record, const GPtrArray *tables, GError **error)
 {
 	const HfArchiveOptions options = {.extension = HF_EXT_INDEX,
+					  .is_metadata = true,
 					  .compression = {.kind = record->archive->compression}};
 	g_autoptr(HfArchive) index = hf_archive_new(options.compression.kind);
 	g_autoptr(HfStage) stage = hf_set_writer_archive(writer, HF_DATABASE_PREFIX, &options, index, error);
@@ -257,6 +267,20 @@ store_bytes(HfStore *store, const char *key, GBytes *bytes, GError **error)
 	return stage && hf_stage_write(stage, data, len, error) && hf_stage_finish(stage, error);
 }
 
+/* In front of the manifest: of a set that exists it is known whether it is suspect. */
+static bool
+store_alarms(HfSetWriter *writer, const HfManifest *manifest, GError **error)
+{
+	g_autofree char *key = hf_name_suspect(writer->id);
+	g_autoptr(GBytes) json = NULL;
+
+	if (!manifest->alarms || manifest->alarms->len == 0)
+		return true;
+	json = hf_marks_suspect_json(writer->id, manifest->finished_s, manifest->alarms_against,
+				     manifest->alarms);
+	return store_bytes(&writer->recorder->base, key, json, error);
+}
+
 bool
 hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
@@ -269,6 +293,7 @@ hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **e
 
 	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
 	if (!store_bytes(&writer->recorder->base, restore_key, restore, error) ||
+	    !store_alarms(writer, manifest, error) ||
 	    !hf_store_create(&writer->recorder->base, manifest_key, json, error))
 		return false;
 	writer->is_committed = true;

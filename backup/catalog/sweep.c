@@ -17,6 +17,7 @@ typedef struct {
 	bool has_manifest;
 	char *claim;      /* its key; NULL: none */
 	int64_t newest_s; /* when its claim or its newest object was stored: a run of days stores parts */
+	int64_t begun_s; /* by its id; by when its claim or manifest was stored, where the clock was ahead then */
 	bool is_deleted;
 	bool is_kept; /* something of it stays, and so does the claim */
 } Known;
@@ -30,8 +31,9 @@ typedef struct {
 
 typedef struct {
 	HfStore *store;
-	const char *only_id;
+	const HfSweepOptions *options;
 	int64_t now_s;
+	int64_t newest_set_s;   /* when the newest set began */
 	GHashTable *known;      /* id to Known */
 	GPtrArray *candidates;  /* of Candidate */
 	GHashTable *referenced; /* keys that manifests name */
@@ -59,7 +61,9 @@ hf_sweep_free(HfSweep *sweep)
 		return;
 	g_ptr_array_unref(sweep->keys);
 	g_ptr_array_unref(sweep->last);
+	g_ptr_array_unref(sweep->retained);
 	g_free(sweep->running);
+	g_free(sweep->unfinished);
 	g_free(sweep);
 }
 
@@ -77,27 +81,53 @@ known_of(Plan *plan, const char *id)
 	return known;
 }
 
+static bool
+is_doomed(const Plan *plan, const char *id)
+{
+	return plan->options->doomed && g_hash_table_contains(plan->options->doomed, id);
+}
+
+/* Where the set is to be deleted, that is how it will be: a claim that says so, and its manifest among what goes. */
+static void
+note_manifest(Plan *plan, Known *known, const char *key, const char *id)
+{
+	Candidate *candidate;
+
+	if (!is_doomed(plan, id)) {
+		known->has_manifest = true;
+		plan->newest_set_s = MAX(plan->newest_set_s, known->begun_s);
+		return;
+	}
+	known->is_deleted = true;
+	candidate = g_new0(Candidate, 1);
+	candidate->key = g_strdup(key);
+	candidate->name = hf_name_read(key);
+	g_ptr_array_add(plan->candidates, candidate);
+	if (!known->claim)
+		known->claim = hf_name_claim(id);
+}
+
 static void
 note_object(Plan *plan, const HfObject *object)
 {
 	HfName name = hf_name_read(object->key);
-	bool is_archive = name.kind == HF_NAME_DATABASE || name.kind == HF_NAME_IMAGES;
 	Candidate *candidate;
 	Known *known;
 
-	if (name.kind == HF_NAME_OTHER || (is_archive && !name.has_own_form))
+	if (!name.is_own)
 		return;
 	known = known_of(plan, name.id);
 	known->newest_s = MAX(known->newest_s, object->modified_s);
+	if (name.kind == HF_NAME_MANIFEST || name.kind == HF_NAME_CLAIM)
+		known->begun_s = MIN(name.time_s, object->modified_s);
 	if (name.kind == HF_NAME_MANIFEST)
-		known->has_manifest = true;
-	if (name.kind == HF_NAME_MANIFEST)
-		return;
+		note_manifest(plan, known, object->key, name.id);
 	if (name.kind == HF_NAME_CLAIM) {
 		g_free(known->claim);
 		known->claim = g_strdup(object->key);
-		return;
 	}
+	if (name.kind == HF_NAME_MANIFEST || name.kind == HF_NAME_CLAIM)
+		return;
 	candidate = g_new0(Candidate, 1);
 	candidate->key = g_strdup(object->key);
 	candidate->name = name;
@@ -196,8 +226,22 @@ read_claim(Plan *plan, Known *known, GError **error)
 static bool
 is_running(const Plan *plan, const Known *known)
 {
-	return known->claim && !known->has_manifest && !known->is_deleted &&
+	return known->claim && !known->has_manifest && !known->is_deleted && !plan->options->has_no_runs &&
 	       plan->now_s - known->newest_s < HF_SWEEP_AGE_S;
+}
+
+/* The newest claim that stands for a run: of one in progress, or of one that was killed. */
+static void
+note_unfinished(Plan *plan, const char *id, const Known *known)
+{
+	HfSweep *sweep = plan->sweep;
+
+	if (!known->claim || known->has_manifest || known->is_deleted ||
+	    (sweep->unfinished && sweep->unfinished_s >= known->begun_s))
+		return;
+	g_free(sweep->unfinished);
+	sweep->unfinished = g_strdup(id);
+	sweep->unfinished_s = known->begun_s;
 }
 
 static bool
@@ -212,8 +256,10 @@ understand(Plan *plan, GError **error)
 
 		if (known->has_manifest && !read_references(plan, id, error))
 			return false;
-		if (known->claim && !known->has_manifest && !read_claim(plan, known, error))
+		if (known->claim && !known->has_manifest && !is_doomed(plan, id) &&
+		    !read_claim(plan, known, error))
 			return false;
+		note_unfinished(plan, id, known);
 		if (is_running(plan, known) && !plan->sweep->running)
 			plan->sweep->running = g_strdup(id);
 	}
@@ -226,7 +272,14 @@ static bool
 is_of_nobody(const Plan *plan, const char *id, const Known *known)
 {
 	return known->claim && !known->has_manifest && !is_running(plan, known) &&
-	       (!plan->only_id || strcmp(plan->only_id, id) == 0);
+	       (!plan->options->only_id || strcmp(plan->options->only_id, id) == 0);
+}
+
+/* The last trace of a run that failed, while no newer set shows that all is well again. */
+static bool
+is_last_trace(const Plan *plan, const Known *known)
+{
+	return !known->is_deleted && known->begun_s > plan->newest_set_s;
 }
 
 static bool
@@ -260,20 +313,21 @@ decide(Plan *plan)
 	while (g_hash_table_iter_next(&iter, &id, &value)) {
 		Known *known = value;
 
-		if (is_of_nobody(plan, id, known) && !known->is_kept)
+		if (is_of_nobody(plan, id, known) && !known->is_kept && !is_last_trace(plan, known))
 			g_ptr_array_add(plan->sweep->last, g_steal_pointer(&known->claim));
 	}
 }
 
 HfSweep *
-hf_sweep_plan(HfStore *store, const char *only_id, int64_t now_s, GError **error)
+hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GError **error)
 {
+	static const HfSweepOptions nothing = {0};
 	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
 	g_autoptr(GHashTable) referenced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func(candidate_free);
 	g_autoptr(HfSweep) sweep = g_new0(HfSweep, 1);
 	Plan plan = {.store = store,
-		     .only_id = only_id,
+		     .options = options ? options : &nothing,
 		     .now_s = now_s,
 		     .known = known,
 		     .candidates = candidates,
@@ -282,6 +336,7 @@ hf_sweep_plan(HfStore *store, const char *only_id, int64_t now_s, GError **error
 
 	sweep->keys = g_ptr_array_new_with_free_func(g_free);
 	sweep->last = g_ptr_array_new_with_free_func(g_free);
+	sweep->retained = g_ptr_array_new_with_free_func((GDestroyNotify)hf_retained_free);
 	if (!look(&plan, error) || !understand(&plan, error))
 		return NULL;
 	decide(&plan);
@@ -289,18 +344,27 @@ hf_sweep_plan(HfStore *store, const char *only_id, int64_t now_s, GError **error
 }
 
 static bool
-remove_keys(HfStore *store, const GPtrArray *keys, GError **error)
+has_retained(const HfSweep *sweep, const char *id)
 {
-	g_autoptr(GPtrArray) closed = g_ptr_array_new();
+	for (guint i = 0; i < sweep->retained->len; i++) {
+		const HfName name = hf_name_read(((const HfRetained *)sweep->retained->pdata[i])->key);
 
-	for (guint i = 0; i < keys->len; i++)
-		g_ptr_array_add(closed, keys->pdata[i]);
-	g_ptr_array_add(closed, NULL);
-	return keys->len == 0 || hf_store_remove(store, (const char *const *)closed->pdata, error);
+		if (strcmp(name.id, id) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool
-hf_sweep_run(HfStore *store, const HfSweep *sweep, GError **error)
+hf_sweep_run(HfStore *store, HfSweep *sweep, int64_t now_s, GError **error)
 {
-	return remove_keys(store, sweep->keys, error) && remove_keys(store, sweep->last, error);
+	g_autoptr(GPtrArray) claims = g_ptr_array_new();
+
+	if (!hf_remove(store, sweep->keys, now_s, sweep->retained, error))
+		return false;
+	/* What is locked goes by a later sweep, which finds it by its claim. */
+	for (guint i = 0; i < sweep->last->len; i++)
+		if (!has_retained(sweep, hf_name_read(sweep->last->pdata[i]).id))
+			g_ptr_array_add(claims, sweep->last->pdata[i]);
+	return hf_remove(store, claims, now_s, sweep->retained, error);
 }

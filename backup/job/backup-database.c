@@ -5,6 +5,7 @@
 #include "backup/job/lock.h"
 #include "backup/source/scan.h"
 #include "backup/stage/sink.h"
+#include "backup/verify/guard.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -113,6 +114,7 @@ hf_backup_database_into(HfSetWriter *writer, HfPostgres *postgres, const HfBacku
 {
 	Run run = {.options = options, .postgres = postgres, .writer = writer, .manifest = manifest};
 
+	hf_postgres_set_dump(postgres, &options->dump);
 	describe(&run);
 	return store_dump(&run, error) && store_globals(&run, error);
 }
@@ -126,6 +128,7 @@ run_and_commit(HfSetWriter *writer, HfPostgres *postgres, const HfBackupDatabase
 	if (!hf_backup_database_into(writer, postgres, options, manifest, error))
 		return NULL;
 	say_phase(options, "committing");
+	hf_guard(hf_set_writer_store(writer), manifest, options->shrink_percent);
 	/* The last moment at which a stop leaves nothing: what was asked for in time must not end in a set. */
 	if (!hf_cancel_check(error))
 		return NULL;

@@ -13,10 +13,12 @@
 typedef struct {
 	const HfPgTarget *target;
 	const char *bin_dir; /* NULL: found */
+	HfPgDumpOptions dump;
 	HfCompression compression;
-	uint64_t archive_bytes; /* 0: the default */
-	const char *state_dir;  /* BACKUP_STATE_DIR, for the lock; NULL: none is taken */
-	HfProgress *progress;   /* NULL: not wanted */
+	uint64_t archive_bytes;  /* 0: the default */
+	const char *state_dir;   /* BACKUP_STATE_DIR, for the lock; NULL: none is taken */
+	HfProgress *progress;    /* NULL: not wanted */
+	unsigned shrink_percent; /* SHRINK_ALERT_PERCENT; 0: the default (backup/verify/shrink.h) */
 } HfBackupDatabase;
 
 /*
@@ -26,6 +28,6 @@ typedef struct {
 bool hf_backup_database_into(HfSetWriter *writer, HfPostgres *postgres, const HfBackupDatabase *options,
 			     HfManifest *manifest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Runs as a set of its own; gives the committed set's manifest. */
+/* Runs as a set of its own; gives the committed set's manifest, whose alarms say whether it is suspect. */
 HfManifest *hf_backup_database(HfStore *store, const HfBackupDatabase *options,
 			       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -4,6 +4,7 @@
 #include "backup/job/lock.h"
 #include "backup/job/match-references.h"
 #include "backup/source/references.h"
+#include "backup/verify/guard.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -146,6 +147,7 @@ run_and_commit(const Run *run, GError **error)
 	if (!match_references(run, error))
 		return false;
 	say_phase(run->options, "committing");
+	hf_guard(run->store, run->manifest, run->options->database.shrink_percent);
 	/* The last moment at which a stop leaves nothing. */
 	if (!hf_cancel_check(error))
 		return false;

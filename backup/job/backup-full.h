@@ -19,8 +19,8 @@ typedef struct {
 
 /*
  * Runs; gives the committed set's manifest.  Where the database fails nothing is stored.  Where the images fail, the
- * database is kept: the set is committed as partial, without images, and its note says why.  Both halves' state_dir is
- * taken from options->database.
+ * database is kept: the set is committed as partial, without images, and its note says why.  Both halves' state_dir and
+ * shrink_percent are taken from options->database.
  */
 HfManifest *hf_backup_full(HfStore *store, const HfBackupFull *options,
 			   GError **error) G_GNUC_WARN_UNUSED_RESULT;

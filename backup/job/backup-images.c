@@ -4,6 +4,7 @@
 #include "backup/job/images-base.h"
 #include "backup/job/images-run.h"
 #include "backup/job/lock.h"
+#include "backup/verify/guard.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -20,20 +21,6 @@ say_phase(const HfBackupImages *options, const char *phase)
 
 /* ---- an attempt ---- */
 
-static HfArchive *
-copy_archive(const HfArchive *archive)
-{
-	HfArchive *copy = hf_archive_new(archive->compression);
-
-	copy->plain_bytes = archive->plain_bytes;
-	for (guint i = 0; i < archive->parts->len; i++) {
-		const HfPart *part = g_ptr_array_index(archive->parts, i);
-
-		hf_archive_add_part(copy, part->key, part->bytes, part->sha256);
-	}
-	return copy;
-}
-
 static HfImagesRecord *
 begin_record(const HfImagesRun *run, const char *full_reason)
 {
@@ -48,7 +35,7 @@ begin_record(const HfImagesRun *run, const char *full_reason)
 		const HfImageArchive *known = g_ptr_array_index(run->base->images->archives, i);
 		HfImageArchive *archive = hf_images_record_add_archive(record, known->number, known->set_id);
 
-		archive->archive = copy_archive(known->archive);
+		archive->archive = hf_archive_copy(known->archive);
 		archive->links_from = known->links_from;
 	}
 	return record;
@@ -163,6 +150,7 @@ run_and_commit(HfSetWriter *writer, HfStore *store, const HfBackupImages *option
 	if (!hf_backup_images_into(writer, store, options, manifest, error))
 		return NULL;
 	say_phase(options, "committing");
+	hf_guard(store, manifest, options->shrink_percent);
 	/* The last moment at which a stop leaves nothing: what was asked for in time must not end in a set. */
 	if (!hf_cancel_check(error))
 		return NULL;

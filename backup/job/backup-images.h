@@ -24,6 +24,7 @@ typedef struct {
 	const int *unwanted;    /* NULL, or atomic: the run stops with CANCELLED once it is not 0 */
 	const char *
 		state_dir; /* NULL, or where the lock lies that keeps two runs on this host apart: CONFLICT */
+	unsigned shrink_percent; /* SHRINK_ALERT_PERCENT; 0: the default (backup/verify/shrink.h) */
 } HfBackupImages;
 
 /*

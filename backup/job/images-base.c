@@ -9,29 +9,6 @@
 /* Manifests that are read: sets of databases alone may lie in front of the newest one of images. */
 #define LOOK_BACK_MAX 100
 
-/* Ids of all sets, oldest first. */
-static GPtrArray *
-list_ids(HfStore *store, GError **error)
-{
-	g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(HfListing) listing = hf_store_list(store, HF_SET_PREFIX "_", NULL, error);
-	const HfObject *object;
-
-	if (!listing)
-		return NULL;
-	for (;;) {
-		HfName name;
-
-		if (!hf_listing_next(listing, &object, error))
-			return NULL;
-		if (!object)
-			return g_steal_pointer(&ids);
-		name = hf_name_read(object->key);
-		if (name.kind == HF_NAME_MANIFEST)
-			g_ptr_array_add(ids, g_strdup(name.id));
-	}
-}
-
 /* What must be in the store: keys to parts. */
 static GHashTable *
 wanted_parts(const HfImagesRecord *record)
@@ -127,7 +104,7 @@ bool
 hf_images_base_find(HfStore *store, const char *source, HfManifest **base_out, char **reason_out,
 		    GError **error)
 {
-	g_autoptr(GPtrArray) ids = list_ids(store, error);
+	g_autoptr(GPtrArray) ids = hf_catalog_list_ids(store, error);
 	g_autoptr(HfManifest) manifest = NULL;
 
 	*base_out = NULL;

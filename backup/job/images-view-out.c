@@ -22,8 +22,10 @@ static HfStage *
 open_packed(HfImagesViewOut *out, const char *extension, HfCompressionKind kind, HfArchive **record,
 	    GError **error)
 {
-	const HfArchiveOptions options = {
-		.extension = extension, .compression = {.kind = kind}, .cuts_at_marks = true};
+	const HfArchiveOptions options = {.is_metadata = true,
+					  .extension = extension,
+					  .compression = {.kind = kind},
+					  .cuts_at_marks = true};
 
 	*record = hf_archive_new(kind);
 	return hf_set_writer_archive(out->writer, HF_IMAGES_PREFIX, &options, *record, error);

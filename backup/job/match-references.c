@@ -23,6 +23,7 @@ static bool
 note(Match *match, HfReferenceKind kind, const char *key, GError **error)
 {
 	const HfArchiveOptions options = {.extension = HF_EXT_REFERENCES,
+					  .is_metadata = true,
 					  .compression = {.kind = match->compression}};
 
 	hf_references_record_add(match->record, kind, key);

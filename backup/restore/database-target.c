@@ -24,21 +24,28 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PqString, pq_string_free)
 
 /* ---- making and dropping ---- */
 
-/* A database to give the order from: every server has template1, nearly every one postgres. */
-static PGconn *
-connect_for_orders(const HfPgTarget *target, GError **error)
+/* Every server has template1, nearly every one postgres. */
+PGconn *
+hf_restore_connect_for_orders(const HfPgTarget *target, GError **error)
 {
-	g_autoptr(HfPgTarget) postgres = hf_pg_target_with_database(target, "postgres");
-	g_autoptr(HfPgTarget) template1 = hf_pg_target_with_database(target, "template1");
+	/* Never the target itself: its own session would stand in the way of what is to be done to it. */
+	const char *const names[] = {"postgres", "template1"};
 	g_autoptr(GError) first = NULL;
-	PGconn *connection = hf_pg_connect(postgres, &first);
 
-	if (connection)
-		return connection;
-	connection = hf_pg_connect(template1, NULL);
-	if (!connection)
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autoptr(HfPgTarget) other = hf_pg_target_with_database(target, names[i]);
+		PGconn *connection = strcmp(target->database, names[i]) == 0
+					     ? NULL
+					     : hf_pg_connect(other, first ? NULL : &first);
+
+		if (connection)
+			return connection;
+	}
+	if (first)
 		g_propagate_error(error, g_steal_pointer(&first));
-	return connection;
+	else
+		hf_error_set(error, HF_ERROR_FAILED, "no database could be reached to give orders from");
+	return NULL;
 }
 
 static void
@@ -69,6 +76,8 @@ create_as(PGconn *connection, const HfRestoreDatabase *options, bool with_locale
 		add_literal(sql, connection, "LC_COLLATE", options->collate);
 		add_literal(sql, connection, "LC_CTYPE", options->ctype);
 	}
+	if (options->tablespace)
+		g_string_append_printf(sql, " TABLESPACE %s", options->tablespace);
 	result = hf_pg_query(connection, sql->str, sqlstate_out, error);
 	return result != NULL;
 }
@@ -76,7 +85,7 @@ create_as(PGconn *connection, const HfRestoreDatabase *options, bool with_locale
 bool
 hf_restore_create(const HfRestoreDatabase *options, GError **error)
 {
-	g_autoptr(PGconn) connection = connect_for_orders(options->target, error);
+	g_autoptr(PGconn) connection = hf_restore_connect_for_orders(options->target, error);
 	const char *name = options->target->database;
 	g_autoptr(GError) first = NULL;
 	char sqlstate[6];
@@ -110,7 +119,7 @@ hf_restore_drop(const HfPgTarget *target)
 	g_autofree char *sql = NULL;
 	g_autoptr(PGresult) result = NULL;
 
-	connection = connect_for_orders(target, NULL);
+	connection = hf_restore_connect_for_orders(target, NULL);
 	if (!connection)
 		return false;
 	identifier = PQescapeIdentifier(connection, target->database, strlen(target->database));

@@ -4,6 +4,10 @@
 #pragma once
 
 #include "backup/restore/database.h"
+#include "backup/source/postgres-connection.h"
+
+/* To a database of the target's server other than the target, to give orders about the target from. */
+PGconn *hf_restore_connect_for_orders(const HfPgTarget *target, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Makes the database from template0; CONFLICT where it exists, DENIED where the login may not. */
 bool hf_restore_create(const HfRestoreDatabase *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;

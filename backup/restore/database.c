@@ -1,196 +1,142 @@
 #include "config.h"
 
 #include "backup/restore/database-target.h"
-#include "backup/source/postgres-connection.h"
+#include "backup/restore/parallel.h"
+#include "backup/restore/psql.h"
 #include "backup/source/scan.h"
-#include "backup/stage/stage-impl.h"
 #include "common/error.h"
 
 #include <string.h>
 
-/* ---- psql as the end of a chain ---- */
-
-typedef struct {
-	HfStage stage;
-	HfChild *psql; /* borrowed */
-	uint64_t *bytes;
-	bool has_failed; /* the failure is psql's, not the archive's */
-} PsqlSink;
-
-static bool
-psql_write(HfStage *stage, const void *buf, size_t len, GError **error)
-{
-	PsqlSink *self = (PsqlSink *)stage;
-
-	self->has_failed = !hf_child_write(self->psql, buf, len, error);
-	if (self->has_failed)
-		return false;
-	if (self->bytes)
-		__atomic_add_fetch(self->bytes, len, __ATOMIC_RELAXED);
-	return true;
-}
-
-static bool
-psql_finish(HfStage *stage, GError **error)
-{
-	PsqlSink *self = (PsqlSink *)stage;
-
-	self->has_failed = !hf_child_wait(self->psql, error);
-	return !self->has_failed;
-}
-
-static const HfStageOps psql_ops = {
-	.name = "psql",
-	.write = psql_write,
-	.finish = psql_finish,
-};
-
-static PsqlSink *
-psql_sink_new(HfChild *psql, uint64_t *bytes)
-{
-	PsqlSink *self = g_new0(PsqlSink, 1);
-
-	hf_stage_init(&self->stage, &psql_ops, NULL);
-	self->psql = psql;
-	self->bytes = bytes;
-	return self;
-}
-
-/* ---- what psql said ---- */
-
-/* "psql:<stdin>:123: ERROR:  words" as "line 123: words"; NULL where it is no such line. */
-static char *
-read_error_line(const char *line)
-{
-	static const char *const kinds[] = {"ERROR:  ", "FATAL:  ", "PANIC:  ", "error: "};
-	const char *place = strstr(line, "<stdin>:");
-
-	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-		const char *words = strstr(line, kinds[i]);
-
-		if (!words)
-			continue;
-		words += strlen(kinds[i]);
-		if (!place || place > words)
-			return g_strdup(words);
-		place += strlen("<stdin>:");
-		return g_strdup_printf("line %.*s: %s", (int)strspn(place, "0123456789"), place, words);
-	}
-	return NULL;
-}
-
-/* psql stops at the first error, so the first in its last words is the one. */
-static char *
-first_error(const char *words)
-{
-	g_autofree char *text = g_utf8_make_valid(words, -1);
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-	for (char **line = lines; *line; line++) {
-		char *found = read_error_line(*line);
-
-		if (found)
-			return found;
-	}
-	/* "invalid command \restrict" comes without the word. */
-	for (char **line = lines; *line; line++)
-		if (strstr(*line, "invalid command"))
-			return g_strdup(*line);
-	return NULL;
-}
-
-static const char *
-remedy_for(const char *words, const HfRestoreDatabase *options)
-{
-	if (strstr(words, "role \"") && strstr(words, "does not exist") && options->globals_hint)
-		return options->globals_hint;
-	if (strstr(words, "invalid command \\restrict") || strstr(words, "invalid command \\unrestrict"))
-		return "psql is older than the dump: upgrade postgresql-client";
-	if (strstr(words, "is not available"))
-		return "install that extension's package on the server";
-	if (strstr(words, "permission denied to create extension"))
-		return "restore with a login that may create it";
-	if (strstr(words, "No space left"))
-		return "free some space on the server and run it again";
-	return NULL;
-}
-
-static HfError
-code_for(const char *words)
-{
-	if (strstr(words, "permission denied") || strstr(words, "must be owner") ||
-	    strstr(words, "must be superuser"))
-		return HF_ERROR_DENIED;
-	if (strstr(words, "terminating connection") || strstr(words, "server closed the connection"))
-		return HF_ERROR_TRANSIENT;
-	return HF_ERROR_FAILED;
-}
-
-/* The error of the restore, in psql's words where psql was why; takes failure. */
 static void
-explain(const HfRestoreDatabase *options, HfChild *psql, bool psql_failed, GError *failure, GError **error)
+set_phase(const HfRestoreDatabase *options, const char *phase)
 {
-	const char *stays = options->create ? "" : "; what was restored before that stays in the database";
-	g_autofree char *words = NULL;
-	const char *remedy;
-
-	/* Waiting again is harmless, and what it said is complete then. */
-	if (psql_failed && !hf_error_is(failure, HF_ERROR_CANCELLED) && !hf_child_wait(psql, NULL))
-		words = first_error(hf_child_stderr(psql));
-	if (!words) {
-		hf_error_set(error, (HfError)failure->code, "database \"%s\": %s%s",
-			     options->target->database, failure->message, stays);
-		g_error_free(failure);
-		return;
-	}
-	g_error_free(failure);
-	remedy = remedy_for(words, options);
-	hf_error_set(error, code_for(words), "database \"%s\": %s%s%s%s", options->target->database, words,
-		     remedy ? ": " : "", remedy ? remedy : "", stays);
+	if (options->progress)
+		__atomic_store_n(&options->progress->phase, phase, __ATOMIC_RELEASE);
 }
 
-/* ---- the restore ---- */
-
-static HfChild *
-start_psql(const HfRestoreDatabase *options, const char *program, GError **error)
+static HfPsqlOptions
+psql_options_of(const HfRestoreDatabase *options)
 {
-	g_autoptr(PGconn) connection = hf_pg_connect(options->target, error);
-	g_autoptr(HfPgLogin) login = connection ? hf_pg_login_of(connection, error) : NULL;
-	g_autofree char *dbname = NULL;
-
-	if (!login)
-		return NULL;
-	dbname = g_strconcat("--dbname=", login->conninfo, NULL);
-	/* --file=- instead of a bare stdin: only then psql says the line of an error. */
-	const char *argv[] = {program,   "--no-psqlrc", "--set=ON_ERROR_STOP=1",
-			      "--quiet", "--file=-",    "--no-password",
-			      dbname,    NULL};
-	return hf_pg_spawn(login, argv, HF_CHILD_STDIN, error);
+	return (HfPsqlOptions){
+		.target = options->target,
+		.bin_dir = options->bin_dir,
+		.dump_version = options->dump_version,
+		.globals_hint = options->globals_hint,
+		.stays = options->create ? NULL : "; what was restored before that stays in the database",
+		.bytes = options->bytes,
+	};
 }
 
 /* The scan in front of psql sees a dump that was cut, also where no digest is known to tell. */
 static bool
-feed(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, HfChild *psql,
-     GError **error)
+feed(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, GError **error)
 {
-	PsqlSink *sink = psql_sink_new(psql, options->bytes);
-	g_autoptr(HfStage) chain = hf_scan_new(&sink->stage, HF_SCAN_DATABASE);
+	const HfPsqlOptions psql_options = psql_options_of(options);
+	g_autoptr(HfPsql) psql = hf_psql_start(&psql_options, error);
+	g_autoptr(HfStage) chain = psql ? hf_scan_new(hf_psql_stage_new(psql), HF_SCAN_DATABASE) : NULL;
+
+	if (!psql)
+		return false;
+	set_phase(options, "restoring");
+	return (hf_archive_read(store, archive, chain, error) && hf_stage_finish(chain, error) &&
+		hf_psql_end(psql, error)) ||
+	       hf_psql_explain(psql, error);
+}
+
+/* Only what stands in front of the first rows. */
+static bool
+feed_head(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, GError **error)
+{
+	const HfPsqlOptions psql_options = psql_options_of(options);
+	const HfTable *first = options->tables->pdata[0];
+	g_autoptr(HfPsql) psql = hf_psql_start(&psql_options, error);
+	g_autoptr(HfStage) chain = psql ? hf_psql_stage_new(psql) : NULL;
+
+	if (!psql)
+		return false;
+	set_phase(options, "definitions");
+	return (hf_archive_read_range(store, archive, (HfRange){0, first->offset}, chain, error) &&
+		hf_stage_finish(chain, error) && hf_psql_end(psql, error)) ||
+	       hf_psql_explain(psql, error);
+}
+
+/* NULL where it can be taken apart. */
+static const char *
+why_alone(const HfArchive *archive, const HfRestoreDatabase *options)
+{
+	if (!options->tables || !archive->members)
+		return "the set has no table of its archive's members";
+	/* Members have checksums of their own; of a piece of bare bytes nobody could say that it is whole. */
+	if (archive->compression == HF_COMPRESSION_NONE)
+		return "the archive is not compressed, so its pieces have no checksums";
+	if (options->tables->len == 0)
+		return "it holds no rows";
+	return NULL;
+}
+
+static bool
+restore_parallel(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, GError **error)
+{
+	const HfParallelOptions parallel = {
+		.store = store,
+		.archive = archive,
+		.tables = options->tables,
+		.facts = options->facts,
+		.target = options->target,
+		.open_store = options->open_store,
+		.open_data = options->open_data,
+		.jobs = options->jobs,
+		.progress = options->progress,
+	};
 	GError *failure = NULL;
 
-	if (hf_archive_read(store, archive, chain, &failure) && hf_stage_finish(chain, &failure))
+	if (!feed_head(store, archive, options, error))
+		return false;
+	if (hf_restore_parallel(&parallel, &failure))
 		return true;
-	explain(options, psql, sink->has_failed, failure, error);
+	hf_error_set(error, (HfError)failure->code, "%s%s", failure->message,
+		     options->create ? "" : "; what was restored before that stays in the database");
+	g_error_free(failure);
 	return false;
 }
 
 static bool
-restore_into(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options, const char *program,
+restore_all(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
+	    HfRestoreResult *result_out, GError **error)
+{
+	g_autoptr(HfDumpFacts) own_facts = NULL;
+	HfRestoreDatabase with_facts = *options;
+
+	result_out->connections = 1;
+	if (options->jobs > 1 && !options->facts && !why_alone(archive, options)) {
+		own_facts = hf_dump_facts_read(store, archive, options->tables, error);
+		if (!own_facts)
+			return false;
+		with_facts.facts = own_facts;
+	}
+	if (options->jobs > 1) {
+		result_out->serial_reason = why_alone(archive, options);
+		if (!result_out->serial_reason && with_facts.facts->serial_reason)
+			result_out->serial_reason =
+				"the dump has statements that other connections could not follow";
+		if (result_out->serial_reason)
+			g_message("restored by psql alone: %s", result_out->serial_reason);
+	}
+	if (options->jobs > 1 && !result_out->serial_reason) {
+		result_out->connections = options->jobs;
+		return restore_parallel(store, archive, &with_facts, error);
+	}
+	return feed(store, archive, options, error);
+}
+
+static bool
+restore_into(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
 	     HfRestoreResult *result_out, GError **error)
 {
-	g_autoptr(HfChild) psql = start_psql(options, program, error);
-
-	if (!psql || !feed(store, archive, options, psql, error))
+	if (!restore_all(store, archive, options, result_out, error))
 		return false;
+	set_phase(options, "checking");
 	return !options->tables || hf_restore_compare(options->target, options->tables, result_out, error);
 }
 
@@ -205,6 +151,7 @@ bool
 hf_restore_database(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
 		    HfRestoreResult *result_out, GError **error)
 {
+	/* Before anything is made. */
 	g_autofree char *program = hf_pg_program("psql", dump_major(options), options->bin_dir, NULL, error);
 	HfRestoreResult result = {0};
 
@@ -213,8 +160,8 @@ hf_restore_database(HfStore *store, const HfArchive *archive, const HfRestoreDat
 	if (options->create ? !hf_restore_create(options, error)
 			    : !options->allow_non_empty && !hf_restore_check_empty(options->target, error))
 		return false;
-	if (!restore_into(store, archive, options, program, &result, error)) {
-		if (options->create && !hf_restore_drop(options->target))
+	if (!restore_into(store, archive, options, &result, error)) {
+		if (options->create && !options->keep_failed && !hf_restore_drop(options->target))
 			g_prefix_error(error, "database \"%s\" was made and could not be dropped, drop it: ",
 				       options->target->database);
 		return false;

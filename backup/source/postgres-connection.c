@@ -46,6 +46,23 @@ hf_pg_connect(const HfPgTarget *target, GError **error)
 	return g_steal_pointer(&connection);
 }
 
+PGconn *
+hf_pg_connect_again(PGconn *connection, const HfPgLogin *login, const char *encoding, GError **error)
+{
+	const char *const keywords[] = {"keepalives_idle", "connect_timeout", "dbname",
+					"client_encoding", "password",        NULL};
+	const char *const values[] = {KEEPALIVE_SECONDS, CONNECT_SECONDS,    login->conninfo,
+				      encoding,          PQpass(connection), NULL};
+	g_autoptr(PGconn) again = PQconnectdbParams(keywords, values, 1);
+
+	if (PQstatus(again) != CONNECTION_OK) {
+		hf_pg_connect_error(PQerrorMessage(again), PQdb(connection), error);
+		return NULL;
+	}
+	PQsetNoticeProcessor(again, ignore_notice, NULL);
+	return g_steal_pointer(&again);
+}
+
 /* Waits until the answer can be read without blocking; false with CANCELLED. */
 static bool
 wait_for_answer(PGconn *connection, GError **error)
@@ -131,6 +148,20 @@ hf_pg_query(PGconn *connection, const char *sql, char *sqlstate_out, GError **er
 		return NULL;
 	}
 	return g_steal_pointer(&last);
+}
+
+bool
+hf_pg_copy_error(PGconn *connection, const PGresult *result, const char *table, GError **error)
+{
+	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	GError *cause = NULL;
+
+	query_error(connection, result, NULL, &cause);
+	if (state && strcmp(state, "42501") == 0)
+		return hf_pg_dump_error(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), PQdb(connection),
+					PQuser(connection), cause, error);
+	g_propagate_prefixed_error(error, cause, "reading table %s: ", table);
+	return false;
 }
 
 /* ---- the same login for a child ---- */

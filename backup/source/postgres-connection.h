@@ -25,6 +25,19 @@ PGconn *hf_pg_connect(const HfPgTarget *target, GError **error) G_GNUC_WARN_UNUS
 PGresult *hf_pg_query(PGconn *connection, const char *sql, char *sqlstate_out,
 		      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What came instead of the rows of a COPY, or of its end: words as hf_pg_query()'s.  result may be NULL. */
+bool hf_pg_copy_error(PGconn *connection, const PGresult *result, const char *table, GError **error);
+
+/*
+ * A transaction that outlives pg_dump must not be ended by what a careful administrator has set for statements and idle
+ * transactions; transaction_timeout came with 17, so only those settings that there are.  pg_dump does the same in its own
+ * session.
+ */
+#define HF_PG_PATIENCE_SQL \
+	"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN " \
+	"('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', " \
+	"'transaction_timeout')"
+
 /* The connection that holds a source's snapshot, inside its transaction.  Borrowed. */
 PGconn *hf_postgres_connection(const HfPostgres *postgres);
 
@@ -37,6 +50,13 @@ typedef struct {
 HfPgLogin *hf_pg_login_of(PGconn *connection, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_pg_login_free(HfPgLogin *login);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfPgLogin, hf_pg_login_free)
+
+/*
+ * One more connection to where connection leads, with the login that it was made with, and the encoding that pg_dump uses
+ * ("UTF8"), whatever the role's settings say.
+ */
+PGconn *hf_pg_connect_again(PGconn *connection, const HfPgLogin *login, const char *encoding,
+			    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Starts a PostgreSQL program with that login; argv as in child.h. */
 HfChild *hf_pg_spawn(const HfPgLogin *login, const char *const *argv, HfChildPipes pipes,

@@ -46,6 +46,11 @@ static const Meaning at_dump[] = {
 	{"permission denied for large object", HF_ERROR_DENIED,
 	 "GRANT SELECT ON LARGE OBJECT to it, or use the owner's login"},
 	{"permission denied for", HF_ERROR_DENIED, "GRANT pg_read_all_data TO it, or GRANT SELECT and USAGE"},
+	{"canceling statement due to statement timeout", HF_ERROR_CONFLICT,
+	 "a table stays locked by others, or they wait for it: run it again when they are done, or raise "
+	 "DB_LOCK_SECONDS"},
+	{"\" does not exist", HF_ERROR_CONFLICT,
+	 "it was dropped or renamed since the snapshot was taken: run it again"},
 	{"row-level security", HF_ERROR_DENIED, "use a login with BYPASSRLS, so that no row is left out"},
 	{"row security", HF_ERROR_DENIED, "use a login with BYPASSRLS, so that no row is left out"},
 	{"server version mismatch", HF_ERROR_USAGE, "install the postgresql-client of the server's version"},

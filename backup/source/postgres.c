@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/source/dump-parallel.h"
 #include "backup/source/postgres-connection.h"
 #include "common/error.h"
 
@@ -18,18 +19,11 @@ struct HfPostgres {
 	char *snapshot;
 	char *dump_program;
 	char *user;
+	HfPgDumpOptions dump_options;
 	HfPgInfo info;
 	/* what info points to */
 	char *database, *server_version, *encoding, *collate, *ctype, *dump_version;
 };
-
-/*
- * The snapshot must outlive pg_dump, whatever a careful administrator has set for idle transactions; transaction_timeout
- * came with 17, so only those settings that there are.  pg_dump does the same in its own session.
- */
-static const char patience_sql[] =
-	"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN "
-	"('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')";
 
 static const char begin_sql[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 static const char export_sql[] = "SELECT pg_catalog.pg_export_snapshot()";
@@ -39,10 +33,14 @@ static const char info_sql[] =
 	" pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, current_user::text"
 	" FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
-/* Tables with their TOAST, without indexes: a dump is of that order.  Below 16384 are the server's own. */
+/*
+ * Tables with their TOAST, without indexes: a dump is of that order.  Below 16384 are the server's own.  Asking for a
+ * size takes a lock; an estimate does not wait for a table that others have locked.
+ */
 static const char estimate_sql[] =
 	"SELECT coalesce(sum(pg_catalog.pg_table_size(oid)), 0) FROM pg_catalog.pg_class"
-	" WHERE relkind = 'r' AND oid >= 16384";
+	" WHERE relkind = 'r' AND oid >= 16384 AND oid NOT IN (SELECT relation FROM pg_catalog.pg_locks"
+	" WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock')";
 
 static char *
 value_at(const PGresult *result, int column)
@@ -53,7 +51,7 @@ value_at(const PGresult *result, int column)
 static bool
 take_snapshot(HfPostgres *self, GError **error)
 {
-	g_autoptr(PGresult) patience = hf_pg_query(self->connection, patience_sql, NULL, error);
+	g_autoptr(PGresult) patience = hf_pg_query(self->connection, HF_PG_PATIENCE_SQL, NULL, error);
 	g_autoptr(PGresult) begun = NULL;
 	g_autoptr(PGresult) result = NULL;
 
@@ -178,17 +176,47 @@ check_snapshot(HfPostgres *self, GError **error)
 	return result != NULL;
 }
 
+void
+hf_postgres_set_dump(HfPostgres *postgres, const HfPgDumpOptions *options)
+{
+	postgres->dump_options = *options;
+}
+
+static bool
+dump_alone(HfPostgres *self, HfStage *into, GError **error)
+{
+	g_autofree char *snapshot = g_strconcat("--snapshot=", self->snapshot, NULL);
+	g_autofree char *dbname = g_strconcat("--dbname=", self->login->conninfo, NULL);
+	g_autofree char *patience = g_strdup_printf("--lock-wait-timeout=%us",
+						    self->dump_options.lock_seconds);
+	const char *argv[] = {self->dump_program,
+			      "--format=plain",
+			      "--no-password",
+			      snapshot,
+			      dbname,
+			      self->dump_options.lock_seconds > 0 ? patience : NULL,
+			      NULL};
+	g_autoptr(HfChild) child = hf_pg_spawn(self->login, argv, HF_CHILD_STDOUT, error);
+
+	return child && copy_output(child, into, error) && wait_for(self, child, error);
+}
+
 bool
 hf_postgres_dump(HfPostgres *postgres, HfStage *into, GError **error)
 {
-	g_autofree char *snapshot = g_strconcat("--snapshot=", postgres->snapshot, NULL);
-	g_autofree char *dbname = g_strconcat("--dbname=", postgres->login->conninfo, NULL);
-	const char *argv[] = {
-		postgres->dump_program, "--format=plain", "--no-password", snapshot, dbname, NULL};
-	g_autoptr(HfChild) child = hf_pg_spawn(postgres->login, argv, HF_CHILD_STDOUT, error);
+	const HfDumpParallel parallel = {
+		.connection = postgres->connection,
+		.login = postgres->login,
+		.snapshot = postgres->snapshot,
+		.dump_program = postgres->dump_program,
+		.info = &postgres->info,
+		.user = postgres->user,
+		.options = postgres->dump_options,
+	};
+	bool is_written;
 
-	return child && copy_output(child, into, error) && wait_for(postgres, child, error) &&
-	       check_snapshot(postgres, error);
+	return hf_dump_parallel(&parallel, into, &is_written, error) &&
+	       (is_written || dump_alone(postgres, into, error)) && check_snapshot(postgres, error);
 }
 
 /* ---- globals ---- */

@@ -68,6 +68,14 @@ HfPostgres *hf_postgres_open(const HfPgTarget *target, const char *bin_dir,
 /* Borrowed, lives as long as postgres. */
 const HfPgInfo *hf_postgres_info(const HfPostgres *postgres);
 
+/* How it is dumped; all zero: by pg_dump alone. */
+typedef struct {
+	unsigned jobs;         /* connections that read tables side by side; 0 and 1: pg_dump alone */
+	uint64_t table_bytes;  /* what is smaller, with its TOAST, is left to pg_dump in any case */
+	unsigned lock_seconds; /* how long to wait for tables that others have locked; 0: for ever */
+} HfPgDumpOptions;
+void hf_postgres_set_dump(HfPostgres *postgres, const HfPgDumpOptions *options);
+
 /*
  * Writes the dump in plain format into the chain, which is left open: finish it only if this succeeded.  Success means
  * that pg_dump ended with status 0 and that the snapshot's connection is still alive.

@@ -59,6 +59,17 @@ bool hf_dir_create(HfStore *self, const char *key, GBytes *bytes, GError **error
 bool hf_dir_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, GError **error);
 
 /*
+ * Whether nobody holds a temporary file any more, and its removal where that is so.  Best effort: whoever may not open
+ * one, leaves it.
+ */
+bool hf_dir_is_stale(int folder, const char *name);
+void hf_dir_remove_stale(int folder, const char *name);
+
+/* What killed writers left; see dir-upkeep.c. */
+GPtrArray *hf_dir_unfinished(HfStore *self, const char *prefix, int64_t before_s, GError **error);
+bool hf_dir_abandon(HfStore *self, const HfUnfinished *unfinished, GError **error);
+
+/*
  * Opens the folder that holds key, *name_out being the key's last part, borrowed from key.  With make, folders that are
  * not there are made and synced.  -1 with the error: USAGE for a key that would leave the folder.
  */

@@ -40,15 +40,38 @@ typedef struct {
 
 /* ---- leftovers ---- */
 
-static void
-sweep_one(int folder, const char *name)
+/* Open and locked, so that nobody else takes it; -1 where somebody holds it. */
+static int
+lock_stale(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+bool
+hf_dir_is_stale(int folder, const char *name)
+{
+	int fd = lock_stale(folder, name);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+void
+hf_dir_remove_stale(int folder, const char *name)
+{
+	int fd = lock_stale(folder, name);
+
 	if (fd < 0)
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		(void)unlinkat(folder, name, 0);
+	(void)unlinkat(folder, name, 0);
 	close(fd);
 }
 
@@ -73,7 +96,7 @@ sweep(HfDir *dir, int folder)
 	}
 	while ((entry = readdir(entries)))
 		if (g_str_has_prefix(entry->d_name, HF_DIR_TEMPORARY))
-			sweep_one(folder, entry->d_name);
+			hf_dir_remove_stale(folder, entry->d_name);
 	closedir(entries);
 	dir->swept_device = info.st_dev;
 	dir->swept_inode = info.st_ino;

@@ -293,6 +293,8 @@ static const HfStoreOps dir_ops = {
 	.remove = dir_remove,
 	.fetch_new = hf_dir_fetch_new,
 	.put_new = hf_dir_put_new,
+	.unfinished = hf_dir_unfinished,
+	.abandon = hf_dir_abandon,
 	.takes_key = dir_takes_key,
 };
 

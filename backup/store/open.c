@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/store/open.h"
 #include "backup/store/dir.h"
 #include "backup/store/s3.h"
@@ -101,8 +102,8 @@ backup_endpoint(const HfSettings *settings)
 	return first_set(settings, HF_SET_S3_BACKUP_ENDPOINT_URL, HF_SET_AWS_ENDPOINT_URL);
 }
 
-HfStore *
-hf_store_open_settings(const HfSettings *settings, GError **error)
+static HfStore *
+open_place(const HfSettings *settings, GError **error)
 {
 	const char *bucket = hf_store_settings_bucket(settings);
 
@@ -115,6 +116,22 @@ hf_store_open_settings(const HfSettings *settings, GError **error)
 		return open_bucket(settings, &place, error);
 	}
 	return hf_dir_open(hf_settings_text(settings, HF_SET_BACKUP_DIR), error);
+}
+
+HfStore *
+hf_store_open_settings(const HfSettings *settings, GError **error)
+{
+	HfKeyring *keyring;
+	HfStore *store;
+
+	if (!hf_keyring_from_settings(settings, &keyring, error))
+		return NULL;
+	store = open_place(settings, error);
+	if (store)
+		hf_store_set_keyring(store, keyring);
+	else
+		hf_keyring_free(keyring);
+	return store;
 }
 
 /* ---- the images ---- */

@@ -14,7 +14,7 @@ const char *hf_store_settings_bucket(const HfSettings *settings);
 
 /*
  * Opens it, without asking a server anything.  Keys that are half set are USAGE; where none are set, they come from the
- * container or the instance.
+ * container or the instance.  The keyring is that of the settings.
  */
 HfStore *hf_store_open_settings(const HfSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -1,6 +1,6 @@
 /*
  * backup/store/s3-impl.h -- the store on a bucket, for the files that are it: s3.c, s3-list.c, s3-read.c, s3-upload.c,
- * s3-small.c, s3-fetch.c and s3-put.c, each with some of the operations of store-impl.h.
+ * s3-small.c, s3-upkeep.c, s3-fetch.c and s3-put.c, each with some of the operations of store-impl.h.
  */
 #pragma once
 
@@ -25,6 +25,11 @@ bool hf_s3_replace(HfStore *self, const char *key, GBytes *bytes, const char *et
 bool hf_s3_remove(HfStore *self, const char *const *keys, GError **error);
 HfFetch *hf_s3_fetch_new(HfStore *self, const HfFetchOptions *options);
 HfPut *hf_s3_put_new(HfStore *self, const HfPutOptions *options);
+
+GPtrArray *hf_s3_unfinished(HfStore *self, const char *prefix, int64_t before_s, GError **error);
+bool hf_s3_abandon(HfStore *self, const HfUnfinished *unfinished, GError **error);
+bool hf_s3_upkeep(HfStore *self, HfUpkeep *upkeep_out, GError **error);
+bool hf_s3_lock(HfStore *self, const char *key, HfLock *lock_out, GError **error);
 
 /* The key in the bucket.  g_free() it. */
 char *hf_s3_full_key(const HfS3 *s3, const char *key);

@@ -59,6 +59,10 @@ static const HfStoreOps ops = {
 	.remove = hf_s3_remove,
 	.fetch_new = hf_s3_fetch_new,
 	.put_new = hf_s3_put_new,
+	.unfinished = hf_s3_unfinished,
+	.abandon = hf_s3_abandon,
+	.upkeep = hf_s3_upkeep,
+	.lock = hf_s3_lock,
 	.clear = clear,
 };
 

@@ -9,6 +9,7 @@
 #include "backup/store/fetch.h"
 #include "backup/store/put.h"
 #include "backup/store/store.h"
+#include "backup/store/upkeep.h"
 
 typedef struct {
 	HfListing *(*list)(HfStore *self, const char *prefix, const char *start_after, GError **error);
@@ -21,6 +22,11 @@ typedef struct {
 	HfPut *(*put_new)(HfStore *self, const HfPutOptions *options);       /* put-impl.h */
 	bool (*takes_key)(const HfStore *self, const char *key,
 			  GError **error); /* NULL: whatever hf_store_check_key() takes */
+	/* upkeep.h, where the arguments are explained; each may be NULL: there is nothing of that kind */
+	GPtrArray *(*unfinished)(HfStore *self, const char *prefix, int64_t before_s, GError **error);
+	bool (*abandon)(HfStore *self, const HfUnfinished *unfinished, GError **error);
+	bool (*upkeep)(HfStore *self, HfUpkeep *upkeep_out, GError **error);
+	bool (*lock)(HfStore *self, const char *key, HfLock *lock_out, GError **error);
 	void (*clear)(
 		HfStore *
 			self); /* frees what the struct holds; the struct, location and endpoint are freed by store.c */
@@ -29,7 +35,9 @@ typedef struct {
 struct HfStore {
 	const HfStoreOps *ops;
 	char *location;
-	char *endpoint; /* see hf_store_endpoint(); set by the implementation, freed by store.c */
+	HfKeyring *keyring;   /* see hf_store_keyring() */
+	bool borrows_keyring; /* a store in front of another one has that one's */
+	char *endpoint;       /* see hf_store_endpoint(); set by the implementation, freed by store.c */
 };
 
 typedef struct {

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/store/store-impl.h"
 #include "common/error.h"
 
@@ -25,6 +26,21 @@ const char *
 hf_store_endpoint(const HfStore *store)
 {
 	return store->endpoint;
+}
+
+void
+hf_store_set_keyring(HfStore *store, HfKeyring *keyring)
+{
+	if (!store->borrows_keyring)
+		hf_keyring_free(store->keyring);
+	store->keyring = keyring;
+	store->borrows_keyring = false;
+}
+
+HfKeyring *
+hf_store_keyring(const HfStore *store)
+{
+	return store->keyring;
 }
 
 bool
@@ -112,6 +128,7 @@ hf_store_free(HfStore *store)
 		return;
 	if (store->ops->clear)
 		store->ops->clear(store);
+	hf_store_set_keyring(store, NULL);
 	g_free(store->location);
 	g_free(store->endpoint);
 	g_free(store);

@@ -15,6 +15,7 @@
 
 typedef struct HfStore HfStore;
 typedef struct HfListing HfListing;
+typedef struct HfKeyring HfKeyring; /* backup/age/keyring.h */
 
 typedef struct {
 	const char *key;
@@ -45,6 +46,13 @@ const char *hf_store_location(const HfStore *store);
 
 /* The URL that awscli needs as --endpoint-url to reach the store; NULL where it needs none.  Borrowed. */
 const char *hf_store_endpoint(const HfStore *store);
+
+/*
+ * The keys that archives in this store are written and read with; NULL: nothing is encrypted.  Objects themselves are
+ * never touched by them, only backup/archive/ looks.  set takes keyring; the getter's is borrowed.
+ */
+void hf_store_set_keyring(HfStore *store, HfKeyring *keyring);
+HfKeyring *hf_store_keyring(const HfStore *store);
 
 /*
  * Lists the objects whose key begins with prefix and is greater than start_after, in byte order of key.  Both may be

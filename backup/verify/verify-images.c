@@ -68,7 +68,9 @@ read_archive(Reading *reading, const HfArchive *archive, const char *set_id, GEr
 	g_autoptr(HfStage) chain = hf_meter_new(hf_sink_null_new(), reading->bytes);
 	g_autoptr(GError) trouble = NULL;
 
-	if (hf_archive_read(reading->store, archive, chain, &trouble))
+	if (hf_archive_is_sealed(reading->store, archive)
+		    ? hf_archive_check_stored(reading->store, archive, reading->bytes, &trouble)
+		    : hf_archive_read(reading->store, archive, chain, &trouble))
 		return hf_stage_finish(chain, error);
 	g_prefix_error(&trouble, "archive of set \"%s\": ", set_id);
 	return note_damage(reading, trouble, error);
@@ -106,11 +108,16 @@ read_large(Reading *reading, const HfImage *image, GError **error)
 static bool
 read_image(Reading *reading, const HfImage *image, GError **error)
 {
+	const HfImageArchive *place;
+
 	if (image->trouble) {
 		reading->troubled++;
 		return true;
 	}
 	reading->objects++;
+	place = hf_images_record_archive(reading->manifest->images, image->archive);
+	if (place && hf_archive_is_sealed(reading->store, place->archive))
+		return true;
 	if (hf_image_batch_is_large(image))
 		return read_large(reading, image, error);
 	hf_image_batch_add(reading->batch, image);

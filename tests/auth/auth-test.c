@@ -444,6 +444,55 @@ test_the_subject_is_one_harmless_line(void)
 	assert_admitted(auth, nobody, "unnamed");
 }
 
+/* ---- a token that comes again: its signature is remembered, and nothing else ---- */
+
+static void
+test_a_token_that_was_seen_expires_all_the_same(void)
+{
+	g_autoptr(HfAuth) auth = plain_auth();
+	g_autofree char *token = forge_admin();
+	g_autofree char *header = g_strconcat("Bearer ", token, NULL);
+	g_autoptr(GError) error = NULL;
+	HfAuthRefusal refusal;
+
+	assert_admitted(auth, token, "u1");
+	assert_admitted(auth, token, "u1");
+	g_assert_null(hf_auth_check(auth, header, NOW_S + 3630, &refusal, &error));
+	g_assert_nonnull(strstr(error->message, "expired at"));
+	g_assert_cmpint(refusal, ==, HF_AUTH_INVALID);
+}
+
+static void
+test_what_was_seen_is_the_whole_token(void)
+{
+	g_autoptr(HfAuth) auth = plain_auth();
+	g_autofree char *token = forge_admin();
+	g_autofree char *other = other_key();
+	g_autofree char *payload = changed_payload();
+	g_autofree char *unsigned_token = signature_left_out();
+
+	assert_admitted(auth, token, "u1");
+	assert_refused(auth, other, HF_AUTH_INVALID, "signature is wrong");
+	assert_refused(auth, payload, HF_AUTH_INVALID, "signature is wrong");
+	assert_refused(auth, unsigned_token, HF_AUTH_INVALID, "signature is wrong");
+	assert_refused(auth, other, HF_AUTH_INVALID, "signature is wrong");
+}
+
+static void
+test_more_tokens_than_are_remembered(void)
+{
+	g_autoptr(HfAuth) auth = plain_auth();
+
+	for (unsigned i = 0; i < 400; i++) {
+		g_autofree char *subject = g_strdup_printf("u%u", i % 150);
+		g_autofree char *payload = g_strdup_printf(
+			"{\"sub\":\"%s\",\"role\":\"admin\",\"exp\":1700003600}", subject);
+		g_autofree char *token = forge_hs(HS256, payload, SECRET, strlen(SECRET), EVP_sha256());
+
+		assert_admitted(auth, token, subject);
+	}
+}
+
 /* ---- settings ---- */
 
 static void
@@ -519,6 +568,10 @@ main(int argc, char **argv)
 	g_test_add_func("/auth/no-header-is-a-bare-refusal", test_no_header_is_a_bare_refusal);
 	g_test_add_func("/auth/the-scheme-is-matched-in-any-case", test_the_scheme_is_matched_in_any_case);
 	g_test_add_func("/auth/the-subject-is-one-harmless-line", test_the_subject_is_one_harmless_line);
+	g_test_add_func("/auth/a-token-that-was-seen-expires-all-the-same",
+			test_a_token_that_was_seen_expires_all_the_same);
+	g_test_add_func("/auth/what-was-seen-is-the-whole-token", test_what_was_seen_is_the_whole_token);
+	g_test_add_func("/auth/more-tokens-than-are-remembered", test_more_tokens_than_are_remembered);
 	g_test_add_func("/auth/without-a-key-there-is-no-service", test_without_a_key_there_is_no_service);
 	g_test_add_func("/auth/algorithms-of-the-settings-are-checked",
 			test_algorithms_of_the_settings_are_checked);

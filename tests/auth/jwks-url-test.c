@@ -130,21 +130,35 @@ requests(const World *world)
 	return count;
 }
 
-/* Whether a token by this key is let in, at so many seconds from now. */
-static bool
-is_admitted(HfAuth *auth, EVP_PKEY *pkey, const char *kid, int64_t after_s)
+static char *
+token_of(EVP_PKEY *pkey, const char *kid)
 {
-	int64_t now_s = hf_clock_now_s() + after_s;
-	g_autofree char *token_header = g_strdup_printf("{\"alg\":\"ES256\",\"kid\":\"%s\"}", kid);
+	g_autofree char *header = g_strdup_printf("{\"alg\":\"ES256\",\"kid\":\"%s\"}", kid);
 	g_autofree char *payload = g_strdup_printf("{\"role\":\"admin\",\"exp\":%" G_GINT64_FORMAT "}",
-						   now_s + 1000);
-	g_autofree char *token = forge_pkey(token_header, payload, pkey, EVP_sha256());
+						   hf_clock_now_s() + 100000);
+
+	return forge_pkey(header, payload, pkey, EVP_sha256());
+}
+
+/* Whether it is let in, at so many seconds from now. */
+static bool
+is_token_admitted(HfAuth *auth, const char *token, int64_t after_s)
+{
 	g_autofree char *header = g_strconcat("Bearer ", token, NULL);
 	g_autoptr(GError) error = NULL;
 	HfAuthRefusal refusal;
-	g_autoptr(HfPrincipal) principal = hf_auth_check(auth, header, now_s, &refusal, &error);
+	g_autoptr(HfPrincipal)
+		principal = hf_auth_check(auth, header, hf_clock_now_s() + after_s, &refusal, &error);
 
 	return principal != NULL;
+}
+
+static bool
+is_admitted(HfAuth *auth, EVP_PKEY *pkey, const char *kid, int64_t after_s)
+{
+	g_autofree char *token = token_of(pkey, kid);
+
+	return is_token_admitted(auth, token, after_s);
 }
 
 static void
@@ -199,6 +213,20 @@ test_a_key_that_was_taken_back_is_refused_after_an_hour(void)
 	g_assert_false(is_admitted(auth, world.first, "first", 3700));
 	g_assert_true(is_admitted(auth, world.second, "second", 3701));
 	g_assert_cmpuint(requests(&world), ==, 2);
+}
+
+/* Though its signature was found good before. */
+static void
+test_a_token_that_was_seen_goes_with_its_key(void)
+{
+	g_auto(World) world = world_new();
+	g_autoptr(HfAuth) auth = auth_of(&world);
+	g_autofree char *token = token_of(world.first, "first");
+
+	g_assert_true(is_token_admitted(auth, token, 1));
+	publish(&world, world.second, "second");
+	g_assert_true(is_token_admitted(auth, token, 3500));
+	g_assert_false(is_token_admitted(auth, token, 3700));
 }
 
 static void
@@ -314,6 +342,8 @@ main(int argc, char **argv)
 			test_an_unknown_kid_fetches_at_most_once_a_minute);
 	g_test_add_func("/jwks-url/a-key-that-was-taken-back-is-refused-after-an-hour",
 			test_a_key_that_was_taken_back_is_refused_after_an_hour);
+	g_test_add_func("/jwks-url/a-token-that-was-seen-goes-with-its-key",
+			test_a_token_that_was_seen_goes_with_its_key);
 	g_test_add_func("/jwks-url/while-the-provider-is-down-the-old-keys-are-used",
 			test_while_the_provider_is_down_the_old_keys_are_used);
 	g_test_add_func("/jwks-url/a-provider-that-comes-later", test_a_provider_that_comes_later);

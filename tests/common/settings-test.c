@@ -231,7 +231,7 @@ test_a_web_application_s_own_names_pass(void)
 								    "S3_USE_ACCELERATE=1",
 								    "S3_OBJECT_LOCK_DAYS=3",
 								    "BACKUP_RECIPIENTS=age1",
-								    "BACKUP_IDENTITY_FILE=/i",
+								    "BACKUP_IDENTITIES_FILE=/i",
 								    "S3_MAX_PARTS=1000",
 								    "ENABLE_DAILY_BACKUP=true",
 								    "DAILY_BACKUP_SCHEDULE=0 2 * * *",

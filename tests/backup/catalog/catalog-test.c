@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/catalog/marks.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "tests/lib/fixture.h"

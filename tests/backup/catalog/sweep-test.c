@@ -78,7 +78,7 @@ prune(World *world)
 	g_autoptr(HfSweep) sweep = plan(world, 0);
 	GError *error = NULL;
 
-	g_assert_true(hf_sweep_run(world->fixture->store, sweep, &error));
+	g_assert_true(hf_sweep_run(world->fixture->store, sweep, hf_clock_now_s(), &error));
 	g_assert_no_error(error);
 }
 
@@ -172,7 +172,7 @@ test_a_killed_run_is_swept_after_two_days(void)
 	g_assert_cmpuint(old->keys->len, ==, 2);
 	g_assert_cmpuint(old->last->len, ==, 1);
 	g_assert_cmpuint(old->bytes, ==, 3);
-	g_assert_true(hf_sweep_run(world->fixture->store, old, NULL));
+	g_assert_true(hf_sweep_run(world->fixture->store, old, hf_clock_now_s(), NULL));
 	g_assert_cmpuint(fixture_files(world->fixture), ==, FILES_OF_A_SET);
 }
 
@@ -270,7 +270,7 @@ test_an_interrupted_delete_goes_on(void)
 		g_assert_cmpuint(sweep->keys->len, ==, FILES_OF_A_SET - 1);
 		g_ptr_array_set_size(sweep->keys, (int)removed);
 		g_ptr_array_set_size(sweep->last, 0);
-		g_assert_true(hf_sweep_run(world->fixture->store, sweep, NULL));
+		g_assert_true(hf_sweep_run(world->fixture->store, sweep, hf_clock_now_s(), NULL));
 		prune(world);
 		g_assert_cmpuint(fixture_files(world->fixture), ==, FILES_OF_A_SET);
 		assert_readable(world, second, "a");

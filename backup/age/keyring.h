@@ -1,0 +1,36 @@
+/*
+ * backup/age/keyring.h -- what a store's archives are encrypted for, and what opens them.
+ *
+ * A host that only makes backups has recipients and no identity: it cannot read what it stored (docs/design.md, section 1).
+ * Payload keys that were opened are kept, since a passphrase takes a quarter of a second each time; a keyring, like the store
+ * that holds it, is used by one thread at a time.
+ */
+#pragma once
+
+#include "backup/age/age.h"
+#include "common/settings.h"
+
+typedef struct HfKeyring HfKeyring;
+
+/* Takes both; either may be NULL. */
+HfKeyring *hf_keyring_new(HfAgeRecipients *recipients, HfAgeIdentities *identities);
+
+/*
+ * Of BACKUP_RECIPIENTS, BACKUP_PASSPHRASE and BACKUP_IDENTITY; *keyring_out is NULL where none is set.  USAGE for recipients
+ * and a passphrase together: a file opens for the one or the other.
+ */
+bool hf_keyring_from_settings(const HfSettings *settings, HfKeyring **keyring_out,
+			      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* NULL: nothing is encrypted.  keyring may be NULL.  Borrowed. */
+const HfAgeRecipients *hf_keyring_recipients(const HfKeyring *keyring);
+
+/* Whether there is anything to read with.  keyring may be NULL. */
+bool hf_keyring_can_read(const HfKeyring *keyring);
+
+/* The payload's key of a file with this prologue; DENIED, with the remedy, where nothing opens it.  keyring may be NULL. */
+bool hf_keyring_open(HfKeyring *keyring, GBytes *prologue, HfAgeKey *payload_key_out,
+		     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+void hf_keyring_free(HfKeyring *keyring);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfKeyring, hf_keyring_free)

@@ -1,0 +1,97 @@
+#include "config.h"
+
+#include "backup/catalog/names.h"
+#include "backup/catalog/sweep.h"
+#include "backup/store/open.h"
+#include "cli/commands.h"
+#include "cli/text.h"
+#include "common/clock.h"
+#include "common/error.h"
+
+#include <string.h>
+
+static struct {
+	gboolean is_forced;
+} given;
+
+static void
+say_sweep(const HfCli *cli, const HfSweep *sweep)
+{
+	g_autofree char *bytes = hf_text_bytes(sweep->bytes);
+	g_autofree char *count = hf_text_count((uint64_t)sweep->keys->len + sweep->last->len -
+					       sweep->retained->len);
+
+	for (guint i = 0; i < sweep->keys->len; i++)
+		hf_cli_say(cli, "removed  %s\n", (const char *)sweep->keys->pdata[i]);
+	for (guint i = 0; i < sweep->retained->len; i++) {
+		const HfRetained *retained = sweep->retained->pdata[i];
+
+		hf_cli_say(cli, "retained  %s, locked %s\n", retained->key, retained->lock);
+	}
+	hf_cli_say(cli, "removed %s objects, %s\n", count, bytes);
+	if (sweep->running)
+		hf_cli_say(cli, "archives of images stay: the run of set %s goes on\n", sweep->running);
+	if (sweep->kept_archives > 0)
+		hf_cli_say(cli, "%" G_GUINT64_FORMAT " objects of deleted sets stay\n", sweep->kept_archives);
+}
+
+static void
+tell_sweep(HfCli *cli, const HfSweep *sweep)
+{
+	HfJson *keys = json_object_new_array();
+
+	for (guint i = 0; i < sweep->keys->len; i++)
+		json_object_array_add(keys, json_object_new_string(sweep->keys->pdata[i]));
+	hf_json_add(cli->reply, "removed", keys);
+	hf_json_add_number(cli->reply, "bytes", sweep->bytes);
+	hf_json_add_number(cli->reply, "kept", sweep->kept_archives);
+	hf_json_add_text(cli->reply, "running", sweep->running);
+}
+
+/* A whole id: nobody should delete a set by the beginning of a name. */
+static bool
+check_id(const char *id, GError **error)
+{
+	int64_t time_s;
+
+	return (strlen(id) == HF_SET_ID_LEN && hf_clock_parse_set_id(id, &time_s)) ||
+	       hf_error_set(error, HF_ERROR_USAGE,
+			    "\"%s\" is not the whole id of a set: see \"holdfast list\"", id);
+}
+
+static bool
+run(HfCli *cli, char **arguments, GError **error)
+{
+	const char *id = arguments[0];
+	g_autoptr(HfStore) store = NULL;
+	g_autoptr(HfSweep) sweep = NULL;
+
+	if (!check_id(id, error))
+		return false;
+	store = hf_store_open_settings(cli->settings, error);
+	if (!store || !hf_set_delete(store, id, given.is_forced, &sweep, error))
+		return false;
+	hf_cli_say(cli, "deleted set %s\n", id);
+	say_sweep(cli, sweep);
+	hf_json_add_text(cli->reply, "set", id);
+	tell_sweep(cli, sweep);
+	return true;
+}
+
+static GOptionEntry options[] = {{"force", 0, 0, G_OPTION_ARG_NONE, &given.is_forced,
+				  "Delete it although it is the only good set", NULL},
+				 {0}};
+
+const HfCommand hf_command_delete = {
+	"delete",
+	"SET",
+	1,
+	1,
+	"delete a set",
+	"Removes the set and its objects. Archives of images that newer sets refer to stay, and go with the "
+	"last of those sets, by \"holdfast prune\". The only good set of a database or of images is refused, "
+	"unless "
+	"--force is given; a set that is held is refused in any case. SET is a set's whole id.",
+	options,
+	false,
+	run};
