@@ -70,6 +70,15 @@ def _():
         assert declared == set(re.findall(r"\{(\w+)\}", path)), path
 
 
+@case("/openapi/every-route-is-described-and-nothing-else")
+def _():
+    with open(os.path.join(os.environ["HF_TEST_SRCDIR"], "fcgi", "routes.c"), encoding="utf-8") as source:
+        routes = re.findall(r'\{"([A-Z]+)",\s+"([^"]+)",\s+hf_handle', source.read())
+    described = {(method, re.sub(r"\{\w+\}", "*", re.sub(r"\{key\}", "**", path.removeprefix("/api/backup/"))))
+                 for method, path in description.operations()}
+    assert len(routes) > 20 and set(routes) == described, set(routes) ^ described
+
+
 ROW = {"key": "backups/x.sql.gz", "size": 1, "lastModified": "2024-01-15T02:00:00.000Z", "type": "database", "level": 1,
        "set": "2024-01-15_02-00-00"}
 STATUS = {"success": True, "totalBackups": 1, "retentionDays": 30, "backupGroups": {"2024-01-15": [ROW]}, "running": None,
