@@ -8,6 +8,7 @@
 #include "fcgi/handlers.h"
 
 #include <string.h>
+#define ZLIB_CONST /* it does not write to what it reads */
 #include <zlib.h>
 
 /* While a job runs the reply is made anew this often; and once a minute at least. */
@@ -172,7 +173,7 @@ pack(GBytes *body)
 		return NULL;
 	bound = deflateBound(&stream, len);
 	packed = g_malloc(bound);
-	stream.next_in = (z_const Bytef *)bytes;
+	stream.next_in = bytes;
 	stream.avail_in = (uInt)len;
 	stream.next_out = packed;
 	stream.avail_out = (uInt)bound;

@@ -106,7 +106,7 @@ list=$work/list
 		esac
 		case $program in
 		*/auth-test | */keys-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | \
-			*/state-test | */record-test | */job-run-test | */header-test | */age-test)
+			*/record-test | */job-run-test | */header-test | */age-test)
 			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 				"$work/plain/$program"
 			;;

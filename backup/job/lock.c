@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -41,9 +40,34 @@ lock_file(int fd, const char *path, const char *name, GError **error)
 			"it with kill %s",
 			name, pid, pid);
 	}
+	/* The number is for people: on a full disk, or a read-only one, the lock holds without it. */
 	len = g_snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-	return (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) == len) ||
-	       hf_error_errno(error, "write \"%s\"", path);
+	(void)(ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) == len);
+	return true;
+}
+
+/* A file that cannot be written, or made, may be there all the same, and can be locked. */
+static int
+open_lock(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* Notes of this host may be lost at any time, so a folder that cannot be used stops no run. */
+static HfLock *
+go_without(const char *path)
+{
+	int number = errno;
+	HfLock *lock = g_new0(HfLock, 1);
+
+	lock->fd = -1;
+	g_warning("\"%s\" cannot be made: %s: another run at the same time would not be noticed: check owner "
+		  "and "
+		  "permissions of BACKUP_STATE_DIR, or set it to another folder",
+		  path, g_strerror(number));
+	return lock;
 }
 
 HfLock *
@@ -53,15 +77,9 @@ hf_lock_take(const char *folder, const char *name, GError **error)
 	HfLock *lock;
 	int fd;
 
-	if (g_mkdir_with_parents(folder, 0700) != 0) {
-		hf_error_errno(error, "BACKUP_STATE_DIR \"%s\"", folder);
-		return NULL;
-	}
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		hf_error_errno(error, "lock \"%s\"", path);
-		return NULL;
-	}
+	fd = g_mkdir_with_parents(folder, 0700) == 0 ? open_lock(path) : -1;
+	if (fd < 0)
+		return go_without(path);
 	if (!lock_file(fd, path, name, error)) {
 		close(fd);
 		return NULL;
@@ -76,6 +94,7 @@ hf_lock_free(HfLock *lock)
 {
 	if (!lock)
 		return;
-	close(lock->fd);
+	if (lock->fd >= 0)
+		close(lock->fd);
 	g_free(lock);
 }

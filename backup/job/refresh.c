@@ -109,6 +109,28 @@ add_files(HfStore *store, const GPtrArray *sets, const char *prefix, GError **er
 }
 
 static bool
+has_images_file(const HfCachedSet *cached)
+{
+	for (guint i = 0; i < cached->files->len; i++)
+		if (strcmp(((const HfCachedFile *)cached->files->pdata[i])->type, "images") == 0)
+			return true;
+	return false;
+}
+
+/* Where nothing was new, all that a set stored of the images is its index: it stands for them. */
+static void
+add_index(const HfSet *set, HfCachedSet *cached)
+{
+	const HfImagesRecord *images = set->manifest && !set->is_adopted ? set->manifest->images : NULL;
+	const HfPart *part;
+
+	if (!images || !images->index || images->index->parts->len == 0 || has_images_file(cached))
+		return;
+	part = images->index->parts->pdata[0];
+	hf_cached_set_add_file(cached, part->key, part->bytes, set->manifest->finished_s, "images");
+}
+
+static bool
 refresh(HfState *state, HfStore *store, GError **error)
 {
 	int64_t now_s = hf_clock_now_s();
@@ -119,9 +141,12 @@ refresh(HfState *state, HfStore *store, GError **error)
 		return false;
 	for (guint i = 0; i < sets->len; i++)
 		g_ptr_array_add(cached, cached_from(sets->pdata[i]));
-	return add_files(store, cached, HF_DATABASE_PREFIX "_", error) &&
-	       add_files(store, cached, HF_IMAGES_PREFIX "_", error) &&
-	       hf_cached_sets_replace(state, cached, now_s, error);
+	if (!add_files(store, cached, HF_DATABASE_PREFIX "_", error) ||
+	    !add_files(store, cached, HF_IMAGES_PREFIX "_", error))
+		return false;
+	for (guint i = 0; i < sets->len; i++)
+		add_index(sets->pdata[i], cached->pdata[i]);
+	return hf_cached_sets_replace(state, cached, now_s, error);
 }
 
 static HfLock *

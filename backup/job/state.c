@@ -19,7 +19,9 @@ struct HfState {
 	GHashTable *statements; /* const char * to sqlite3_stmt * */
 	int code;               /* SQLite's, of the last call that failed */
 	uint64_t version;       /* see hf_state_version() */
-	int data_version;       /* as the connection last said it; -1: not asked yet */
+	int64_t data_version;   /* as the connection last said it; -1: not asked yet */
+	int64_t changes;        /* as the table of that name last said it */
+	bool has_written;       /* since then */
 };
 
 /* ---- errors ---- */
@@ -294,7 +296,7 @@ transact(HfState *state, HfStateAccess access, HfStateWork work, void *data, GEr
 		(void)sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
 	end_statements(state);
 	if (access == HF_STATE_WRITE)
-		state->version++;
+		state->has_written = true;
 	return is_done;
 }
 
@@ -419,28 +421,48 @@ hf_state_handle(HfState *state)
 	return state->db;
 }
 
+/* ---- the version ---- */
+
 static bool
-read_data_version(HfState *state, void *data, GError **error)
+read_number(HfState *state, const char *sql, int64_t *number_out, GError **error)
 {
-	static const char sql[] = "PRAGMA data_version";
 	sqlite3_stmt *statement = hf_state_prepare(state, sql, error);
 	bool has_row = false;
-	int *version_out = data;
 
 	if (!statement || !hf_state_step(state, statement, &has_row, error))
 		return false;
-	*version_out = has_row ? sqlite3_column_int(statement, 0) : -1;
+	*number_out = has_row ? sqlite3_column_int64(statement, 0) : -1;
 	return true;
+}
+
+typedef struct {
+	int64_t data_version, changes;
+} Seen;
+
+/* The first costs next to nothing, and is the same as long as no other connection wrote anything at all. */
+static bool
+see(HfState *state, void *data, GError **error)
+{
+	static const char data_version[] = "PRAGMA data_version", changes[] = "SELECT count FROM changes";
+	Seen *seen = data;
+
+	seen->changes = state->changes;
+	if (!read_number(state, data_version, &seen->data_version, error))
+		return false;
+	return (seen->data_version == state->data_version && !state->has_written) ||
+	       read_number(state, changes, &seen->changes, error);
 }
 
 uint64_t
 hf_state_version(HfState *state)
 {
-	int now = -1;
+	Seen seen = {-1, -1};
 
-	if (!hf_state_run(state, HF_STATE_READ, read_data_version, &now, NULL) || now != state->data_version)
+	if (!hf_state_run(state, HF_STATE_READ, see, &seen, NULL) || seen.changes != state->changes)
 		state->version++;
-	state->data_version = now;
+	state->data_version = seen.data_version;
+	state->changes = seen.changes;
+	state->has_written = false;
 	return state->version;
 }
 

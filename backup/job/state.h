@@ -26,8 +26,8 @@ HfState *hf_state_open(const char *folder, GError **error) G_GNUC_WARN_UNUSED_RE
 const char *hf_state_folder(const HfState *state);
 
 /*
- * A number that is another one whenever anybody wrote since the last call: what was made of the state may be kept as long
- * as it stays.  Where the file cannot be read it is another one each time.
+ * A number that is another one whenever anybody wrote since the last call, except to the audit trail: what was made of the
+ * state may be kept as long as it stays.  Where the file cannot be read it is another one each time.
  */
 uint64_t hf_state_version(HfState *state);
 

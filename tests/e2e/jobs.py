@@ -343,6 +343,17 @@ def _():
         assert looked.code == 1 and "newer holdfast" in looked.err and "state.db" in looked.err, looked
 
 
+@case("/jobs/a-state-folder-that-cannot-be-made-stops-no-backup")
+def _():
+    with World(DATABASE) as world:
+        with open(world.env["BACKUP_STATE_DIR"], "w", encoding="ascii"):
+            pass
+        result = world.run("backup", "database")
+        assert result.code == 0 and "not recorded" in result.err and "would not be noticed" in result.err, result
+        assert world.run("jobs").code == 1 and "BACKUP_STATE_DIR" in world.run("jobs").err
+        assert world.run("verify", "latest").code == 0
+
+
 @case("/jobs/a-state-that-cannot-be-written-stops-no-backup")
 def _():
     with World(DATABASE) as world:
@@ -435,6 +446,10 @@ def _():
             assert os.path.getsize(path) == item["bytes"] and int(os.path.getmtime(path)) == item["modified"], item
         assert world.run("verify", first).code == 0
         assert cached(world)[0]["level"] == 2
+        same = world.run("--json", "backup", "images", IMAGES_DIR=images).json
+        row = cached(world)[-1]["files"]
+        assert [item["key"] for item in row] == [same["file"]] and row[0]["type"] == "images", (row, same)
+        assert world.run("delete", same["set"], "--force").code == 0
         second = world.run("--json", "backup", "database").json["set"]
         assert world.run("delete", first, "--force").code == 0
         assert [row["id"] for row in cached(world)] == [second]

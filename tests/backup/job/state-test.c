@@ -404,6 +404,21 @@ test_the_version_changes_when_somebody_wrote(void)
 	g_assert_cmpuint(hf_state_version(fixture->state), !=, after);
 }
 
+static void
+test_the_audit_trail_leaves_the_version(void)
+{
+	g_autoptr(StateFixture) fixture = state_fixture_new();
+	g_autoptr(HfState) other = hf_state_open(fixture->folder, NULL);
+	const HfAuditEntry entry = {.at_s = 1};
+	uint64_t before = hf_state_version(fixture->state);
+
+	g_assert_true(hf_audit_add(other, &entry, NULL));
+	g_assert_true(hf_audit_add(fixture->state, &entry, NULL));
+	g_assert_cmpuint(hf_state_version(fixture->state), ==, before);
+	set_mark(fixture, 1);
+	g_assert_cmpuint(hf_state_version(fixture->state), !=, before);
+}
+
 /* ---- audit ---- */
 
 static void
@@ -508,6 +523,7 @@ main(int argc, char **argv)
 	g_test_add_func("/state/several-processes-write-at-once", test_several_processes_write_at_once);
 	g_test_add_func("/state/the-version-changes-when-somebody-wrote",
 			test_the_version_changes_when_somebody_wrote);
+	g_test_add_func("/state/the-audit-trail-leaves-the-version", test_the_audit_trail_leaves_the_version);
 	g_test_add_func("/audit/is-read-newest-first-and-bounded",
 			test_audit_is_read_newest_first_and_bounded);
 	g_test_add_func("/sets/are-read-as-they-were-written", test_sets_are_read_as_they_were_written);
