@@ -138,6 +138,7 @@ hf_request_new(HfParameterFunc parameter, void *context)
 	request->authorization = g_strdup(parameter(context, "HTTP_AUTHORIZATION"));
 	request->content_type = g_strdup(parameter(context, "CONTENT_TYPE"));
 	request->prefer = g_strdup(parameter(context, "HTTP_PREFER"));
+	request->accept_encoding = g_strdup(parameter(context, "HTTP_ACCEPT_ENCODING"));
 	request->if_none_match = g_strdup(parameter(context, "HTTP_IF_NONE_MATCH"));
 	read_target(request, parameter(context, "REQUEST_URI"));
 	request->is_internal = request->segments->len > 0 &&
@@ -160,6 +161,7 @@ hf_request_free(HfRequest *request)
 	g_hash_table_unref(request->query);
 	g_free(request->content_type);
 	g_free(request->prefer);
+	g_free(request->accept_encoding);
 	g_free(request->if_none_match);
 	g_free(request->id);
 	g_free(request->remote);
@@ -187,6 +189,31 @@ hf_request_prefers_async(const HfRequest *request)
 			*parameters = 0;
 		if (g_ascii_strcasecmp(g_strstrip(*preference), "respond-async") == 0)
 			return true;
+	}
+	return false;
+}
+
+/* A weight of nothing but zeros says no. */
+static bool
+is_refused(const char *parameters)
+{
+	const char *weight = parameters ? strstr(parameters, "q=") : NULL;
+
+	return weight && strpbrk(weight, "123456789") == NULL;
+}
+
+bool
+hf_request_accepts_gzip(const HfRequest *request)
+{
+	g_auto(GStrv) codings = g_strsplit(request->accept_encoding ? request->accept_encoding : "", ",", 64);
+
+	for (char **coding = codings; *coding; coding++) {
+		char *parameters = strchr(*coding, ';');
+
+		if (parameters)
+			*parameters++ = 0;
+		if (g_ascii_strcasecmp(g_strstrip(*coding), "gzip") == 0)
+			return !is_refused(parameters);
 	}
 	return false;
 }

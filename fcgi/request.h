@@ -36,6 +36,7 @@ typedef struct {
 	char *authorization; /* NULL: none; wiped when freed */
 	char *content_type;  /* these NULL where they were not sent */
 	char *prefer;
+	char *accept_encoding;
 	char *if_none_match;
 	char *id;             /* of the request: the client's, where it was harmless, else a new one */
 	char *remote;         /* the client's address as nginx gave it */
@@ -68,3 +69,6 @@ const char *hf_request_query(const HfRequest *request, const char *name);
 
 /* True where "Prefer: respond-async" was sent (RFC 7240 section 4.1), among others or alone, in any case of letters. */
 bool hf_request_prefers_async(const HfRequest *request);
+
+/* True where a reply may be packed by gzip (RFC 9110 section 12.5.3); a "*" is not taken for it. */
+bool hf_request_accepts_gzip(const HfRequest *request);

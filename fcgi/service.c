@@ -257,6 +257,8 @@ hf_service_free(HfService *service)
 	hf_tool_free(service->tool);
 	hf_auth_free(service->auth);
 	g_clear_pointer(&service->status.body, g_bytes_unref);
+	g_clear_pointer(&service->status.packed, g_bytes_unref);
 	g_free(service->status.etag);
+	g_free(service->status.packed_etag);
 	g_free(service);
 }

@@ -18,7 +18,9 @@
 /* The status as it was made last; it is sent again for as long as nobody wrote to the state. */
 typedef struct {
 	GBytes *body;
+	GBytes *packed; /* the same by gzip: it is packed once and sent many times */
 	char *etag;
+	char *packed_etag;
 	uint64_t version;
 	int64_t until_s; /* what it says of running jobs and next runs is true up to here */
 } HfMadeStatus;

@@ -8,6 +8,8 @@
 #include "fcgi/handlers.h"
 
 #include <string.h>
+#define ZLIB_CONST /* it does not write to what it reads */
+#include <zlib.h>
 
 /* While a job runs the reply is made anew this often; and once a minute at least. */
 #define RUNNING_TRUE_S 1
@@ -156,6 +158,44 @@ is_current(const HfMadeStatus *status, uint64_t version, int64_t now_s)
 	       status->until_s - now_s <= TRUE_S;
 }
 
+/* NULL where it cannot be packed; 31: a gzip stream of the largest window (zlib.h, deflateInit2). */
+static GBytes *
+pack(GBytes *body)
+{
+	z_stream stream = {0};
+	gsize len;
+	const void *bytes = g_bytes_get_data(body, &len);
+	g_autofree Bytef *packed = NULL;
+	uLong bound;
+	int result;
+
+	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return NULL;
+	bound = deflateBound(&stream, len);
+	packed = g_malloc(bound);
+	stream.next_in = bytes;
+	stream.avail_in = (uInt)len;
+	stream.next_out = packed;
+	stream.avail_out = (uInt)bound;
+	result = deflate(&stream, Z_FINISH);
+	(void)deflateEnd(&stream);
+	return result == Z_STREAM_END ? g_bytes_new(packed, stream.total_out) : NULL;
+}
+
+static void
+keep(HfMadeStatus *status, GBytes *body, uint64_t version)
+{
+	g_clear_pointer(&status->body, g_bytes_unref);
+	g_clear_pointer(&status->packed, g_bytes_unref);
+	g_free(status->etag);
+	g_free(status->packed_etag);
+	status->body = g_bytes_ref(body);
+	status->packed = pack(body);
+	status->etag = hf_answer_etag(body);
+	status->packed_etag = status->packed ? hf_answer_etag(status->packed) : NULL;
+	status->version = version;
+}
+
 static bool
 update(HfService *service, GError **error)
 {
@@ -173,12 +213,8 @@ update(HfService *service, GError **error)
 	if (!members)
 		return false;
 	reply = hf_reply_json(200, members);
-	g_clear_pointer(&status->body, g_bytes_unref);
-	g_free(status->etag);
-	status->body = g_bytes_ref(reply->body);
-	status->etag = hf_answer_etag(reply->body);
-	/* As it was before: what was written meanwhile makes the next reply. */
-	status->version = version;
+	/* The version as it was before: what was written meanwhile makes the next reply. */
+	keep(status, reply->body, version);
 	hf_reply_free(reply);
 	return true;
 }
@@ -186,16 +222,24 @@ update(HfService *service, GError **error)
 HfReply *
 hf_handle_status(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
 {
+	const HfMadeStatus *status = &service->status;
 	g_autoptr(GError) error = NULL;
 	HfReply *reply;
+	const char *etag;
+	bool is_packed;
 
 	(void)arguments;
 	if (!update(service, &error))
 		return hf_reply_error(error, route->failure);
-	if (hf_answer_is_known(request, service->status.etag))
+	is_packed = status->packed && hf_request_accepts_gzip(request);
+	etag = is_packed ? status->packed_etag : status->etag;
+	if (hf_answer_is_known(request, etag))
 		reply = hf_reply_new(304);
 	else
-		reply = hf_reply_bytes(200, "application/json", service->status.body);
-	hf_reply_add_header(reply, "ETag", service->status.etag);
+		reply = hf_reply_bytes(200, "application/json", is_packed ? status->packed : status->body);
+	hf_reply_add_header(reply, "ETag", etag);
+	hf_reply_add_header(reply, "Vary", "Accept-Encoding");
+	if (is_packed && reply->body)
+		hf_reply_add_header(reply, "Content-Encoding", "gzip");
 	return reply;
 }

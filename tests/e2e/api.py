@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The API as a client meets it: nginx, spawn-fcgi, multiwatch and workers as they are shipped; every reply is judged by
 docs/openapi.yaml.  What misfortune does to it stands in tests/fault/api.py."""
+import gzip
 import json
 import os
 import re
@@ -341,6 +342,21 @@ def _():
         assert len(jobs["jobs"]) == 2 and stack.get("jobs?limit=100&after=" + jobs["next"]).json["jobs"], jobs
 
 
+@case("/api/a-set-is-held-released-and-accepted")
+def _():
+    with Site() as stack:
+        made = [stack.call("POST", "images").json["set"] for _ in range(2)]
+        assert stack.call("PUT", f"sets/{made[0]}/hold", {"reason": "--for the auditors"}).json["held"] is True
+        assert stack.get("sets/" + made[0]).json["held"] is True
+        refused(stack.call("DELETE", "sets/" + made[0]), 409)
+        assert stack.call("DELETE", f"sets/{made[0]}/hold").json["held"] is False
+        assert [row["held"] for row in stack.get("sets").json["sets"]] == [False, False]
+        refused(stack.call("PUT", f"sets/{made[0]}/hold", {"reason": "x" * 501}), 422, "reason")
+        refused(stack.call("PUT", "sets/2001-01-01_00-00-00/hold"), 404)
+        reply = stack.call("POST", f"sets/{made[0]}/accept")
+        assert reply.status in (200, 409, 422), reply
+
+
 # ---- the rest ----
 
 @case("/api/a-status-that-is-known-is-not-sent-again")
@@ -354,6 +370,17 @@ def _():
         assert stack.get("status", headers={"If-None-Match": first.headers["etag"]}).status == 200
         head = stack.call("HEAD", "status")
         assert (head.status, head.body) == (200, b"") and int(head.headers["content-length"]) > 100
+
+
+@case("/api/a-status-is-packed-where-that-is-wanted")
+def _():
+    with Site() as stack:
+        stack.call("POST", "images")
+        plain = stack.get("status")
+        packed = stack.raw("GET", API + "status", headers={"Authorization": "Bearer " + token(), "Accept-Encoding": "br, gzip"})
+        assert packed.headers["content-encoding"] == "gzip" and packed.headers["vary"] == "Accept-Encoding", packed
+        assert gzip.decompress(packed.body) == plain.body and "content-encoding" not in plain.headers
+        assert packed.headers["etag"] != plain.headers["etag"]
 
 
 @case("/api/a-request-has-an-id-in-reply-log-and-audit-trail")
