@@ -27,6 +27,7 @@ class Sealed(World):
 
     def __init__(self, name="enc"):
         super().__init__(fresh_database(f"e2e_{name}", SQL))
+        os.chmod(self.folder, 0o711)  # a scratch cluster runs as another user where the tests run as root
         self.images = os.path.join(self.folder, "images")
         os.mkdir(self.images)
         self.env["IMAGES_DIR"] = self.images
@@ -108,6 +109,7 @@ def _():
 @case("/encryption/the-host-that-backs-up-cannot-read")
 def _():
     with Sealed() as world:
+        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_copy")
         set_id = world.backup("full")
         for words in (("cat", set_id), ("cat", set_id, "pictures/003.jpg"),
                       ("restore", "images", set_id, "--to", world.path("out")),
