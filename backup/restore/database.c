@@ -4,7 +4,6 @@
 #include "backup/restore/parallel.h"
 #include "backup/restore/psql.h"
 #include "backup/source/scan.h"
-#include "common/cancel.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -150,24 +149,14 @@ restore_into(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *
 	return true;
 }
 
-/* The least major version of psql that reads the dump: pg_dump's own. */
-static int
-dump_major(const HfRestoreDatabase *options)
-{
-	return options->dump_version ? (int)g_ascii_strtoll(options->dump_version, NULL, 10) : 0;
-}
-
 bool
 hf_restore_database(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
 		    HfRestoreResult *result_out, GError **error)
 {
-	g_autofree char *program = NULL;
+	/* Before anything is made. */
+	g_autofree char *program = hf_psql_find(options->dump_version, options->bin_dir, error);
 	HfRestoreResult result = {0};
 
-	if (!hf_cancel_check(error))
-		return false;
-	/* Before anything is made. */
-	program = hf_pg_program("psql", dump_major(options), options->bin_dir, NULL, error);
 	if (!program)
 		return false;
 	if (options->create ? !hf_restore_create(options, error)
