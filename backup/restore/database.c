@@ -4,7 +4,6 @@
 #include "backup/restore/parallel.h"
 #include "backup/restore/psql.h"
 #include "backup/source/scan.h"
-#include "common/cancel.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -137,28 +136,27 @@ restore_into(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *
 {
 	if (!restore_all(store, archive, options, result_out, error))
 		return false;
-	set_phase(options, "checking");
-	return !options->tables || hf_restore_compare(options->target, options->tables, result_out, error);
-}
-
-/* The least major version of psql that reads the dump: pg_dump's own. */
-static int
-dump_major(const HfRestoreDatabase *options)
-{
-	return options->dump_version ? (int)g_ascii_strtoll(options->dump_version, NULL, 10) : 0;
+	if (!options->tables)
+		return true;
+	/* Over several connections the server's count of each COPY was compared already. */
+	if (result_out->connections == 1) {
+		set_phase(options, "checking");
+		return hf_restore_compare(options->target, options->tables, result_out, error);
+	}
+	result_out->tables = options->tables->len;
+	for (guint i = 0; i < options->tables->len; i++)
+		result_out->rows += ((const HfTable *)options->tables->pdata[i])->rows;
+	return true;
 }
 
 bool
 hf_restore_database(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
 		    HfRestoreResult *result_out, GError **error)
 {
-	g_autofree char *program = NULL;
+	/* Before anything is made. */
+	g_autofree char *program = hf_psql_find(options->dump_version, options->bin_dir, error);
 	HfRestoreResult result = {0};
 
-	if (!hf_cancel_check(error))
-		return false;
-	/* Before anything is made. */
-	program = hf_pg_program("psql", dump_major(options), options->bin_dir, NULL, error);
 	if (!program)
 		return false;
 	if (options->create ? !hf_restore_create(options, error)

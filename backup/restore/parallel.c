@@ -3,6 +3,7 @@
 #include "backup/restore/parallel.h"
 #include "backup/restore/session.h"
 #include "backup/restore/statement.h"
+#include "backup/source/scan-statement.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -21,6 +22,7 @@ typedef struct {
 	HfPool *pool;
 	HfDumpSets sets;     /* what was SET since the first rows */
 	GHashTable *weights; /* name to HfTable */
+	GHashTable *copied;  /* name to the rows that the server took, uint64_t */
 	GHashTable *ordered; /* tables whose rows may need those before them */
 	bool all_are_ordered;
 	GHashTable *partitioned; /* and partitions: locks go from one to the other */
@@ -141,12 +143,20 @@ add_to_batch(Run *run, const HfWalkItem *item, HfStatement *statement, GError **
 
 /* ---- rows ---- */
 
-static HfPoolTask *
-copy_task_new(const char *sql, const HfWalkItem *item)
+/* Where the rows of a table are counted; name may be NULL. */
+static uint64_t *
+counter_of(const Run *run, const char *name)
 {
-	HfPoolTask *task = hf_pool_task_new(sql, item->line);
+	return name ? g_hash_table_lookup(run->copied, name) : NULL;
+}
+
+static HfPoolTask *
+copy_task_new(const Run *run, const HfWalkItem *item)
+{
+	HfPoolTask *task = hf_pool_task_new(item->text, item->line);
 
 	task->table = g_strdup(item->table->name);
+	task->copied = counter_of(run, item->table->name);
 	task->is_copy = true;
 	return task;
 }
@@ -154,7 +164,7 @@ copy_task_new(const char *sql, const HfWalkItem *item)
 static bool
 add_small(Run *run, const HfWalkItem *item, GError **error)
 {
-	HfPoolTask *task = copy_task_new(item->text, item);
+	HfPoolTask *task = copy_task_new(run, item);
 
 	task->rows = g_byte_array_new();
 	if (hf_walk_read(run->walk, item->data_offset, item->table->bytes, task->rows, error))
@@ -169,7 +179,7 @@ add_pieces(Run *run, const HfWalkItem *item, uint64_t piece_bytes, GError **erro
 	uint64_t begin = item->data_offset, end = begin + item->table->bytes;
 
 	for (uint64_t offset = begin; offset < end; offset += piece_bytes) {
-		HfPoolTask *task = copy_task_new(item->text, item);
+		HfPoolTask *task = copy_task_new(run, item);
 
 		task->is_first = offset == begin;
 		task->range = (HfRange){offset, MIN(piece_bytes, end - offset)};
@@ -185,6 +195,7 @@ static bool
 copy_by_hand(Run *run, const HfWalkItem *item, GError **error)
 {
 	const HfPlace place = {.line = item->line};
+	g_autofree char *name = hf_scan_parse_copy(item->text);
 	const char *bytes;
 	size_t len;
 
@@ -197,7 +208,7 @@ copy_by_hand(Run *run, const HfWalkItem *item, GError **error)
 			return false;
 		}
 	} while (bytes);
-	return hf_session_copy_end(run->main, place, error);
+	return hf_session_copy_end(run->main, place, counter_of(run, name), error);
 }
 
 static bool
@@ -301,6 +312,26 @@ wait_for_disk(Run *run, GError **error)
 			      (HfPlace){0}, error);
 }
 
+/* The server's own count of what it took: every row was copied by us, into a table that was empty. */
+static bool
+check_counts(const Run *run, GError **error)
+{
+	const GPtrArray *tables = run->options->tables;
+
+	for (guint i = 0; i < tables->len; i++) {
+		const HfTable *table = tables->pdata[i];
+		uint64_t copied = *counter_of(run, table->name);
+
+		if (copied != table->rows)
+			return hf_error_set(error, HF_ERROR_CORRUPT,
+					    "table %s: %" G_GUINT64_FORMAT
+					    " rows were backed up, %" G_GUINT64_FORMAT
+					    " were restored into the database \"%s\"",
+					    table->name, table->rows, copied, run->options->target->database);
+	}
+	return true;
+}
+
 static bool
 run_all(Run *run, GError **error)
 {
@@ -311,7 +342,7 @@ run_all(Run *run, GError **error)
 		if (!hf_walk_next(run->walk, &item, error) || (item.text && !run_item(run, &item, error)))
 			return false;
 	} while (item.text);
-	return settle(run, error) && wait_for_disk(run, error);
+	return settle(run, error) && check_counts(run, error) && wait_for_disk(run, error);
 }
 
 static bool
@@ -350,6 +381,7 @@ clear(Run *run)
 	hf_walk_free(run->walk);
 	hf_dump_sets_clear(&run->sets);
 	g_clear_pointer(&run->weights, g_hash_table_destroy);
+	g_clear_pointer(&run->copied, g_hash_table_destroy);
 	g_clear_pointer(&run->ordered, g_hash_table_destroy);
 	g_clear_pointer(&run->partitioned, g_hash_table_destroy);
 	g_ptr_array_unref(run->batch);
@@ -370,10 +402,12 @@ hf_restore_parallel(const HfParallelOptions *options, GError **error)
 
 	hf_dump_sets_init(&run.sets);
 	run.weights = g_hash_table_new(g_str_hash, g_str_equal);
+	run.copied = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	for (guint i = 0; i < options->tables->len; i++) {
 		HfTable *table = options->tables->pdata[i];
 
 		g_hash_table_insert(run.weights, table->name, table);
+		g_hash_table_insert(run.copied, table->name, g_new0(uint64_t, 1));
 	}
 	run.batch = g_ptr_array_new_with_free_func(hf_pool_task_free);
 	run.details = g_ptr_array_new_with_free_func(hf_pool_task_free);

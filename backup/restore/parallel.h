@@ -25,5 +25,8 @@ typedef struct {
 	HfProgress *progress; /* NULL: not wanted */
 } HfParallelOptions;
 
-/* All in front of the first table's COPY was restored already.  Errors name the statement's line. */
+/*
+ * All in front of the first table's COPY was restored already.  Errors name the statement's line.  Success means that the
+ * server took as many rows of each table as tables says.
+ */
 bool hf_restore_parallel(const HfParallelOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -141,6 +141,7 @@ copy_task(Worker *worker, const HfPoolTask *task, GError **error)
 		.table = task->table,
 		.sql = task->sql,
 		.line = task->line,
+		.copied = task->copied,
 		.bytes = worker->pool->options.bytes,
 		.is_stopped = &worker->pool->is_stopping,
 	};

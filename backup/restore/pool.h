@@ -38,6 +38,7 @@ typedef struct {
 	bool is_copy, is_first;
 	HfRange range;
 	uint64_t table_end;
+	uint64_t *copied; /* borrowed: of a COPY, rows that the server took are added, atomically */
 } HfPoolTask;
 
 HfPoolTask *hf_pool_task_new(const char *sql, uint64_t line);

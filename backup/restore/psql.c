@@ -4,6 +4,7 @@
 #include "backup/restore/explain.h"
 #include "backup/source/postgres-connection.h"
 #include "backup/stage/stage-impl.h"
+#include "common/cancel.h"
 
 #include <string.h>
 
@@ -30,11 +31,23 @@ spawn(const HfPsqlOptions *options, const char *program, GError **error)
 	return hf_pg_spawn(login, argv, HF_CHILD_STDIN, error);
 }
 
+char *
+hf_psql_find(const char *dump_version, const char *bin_dir, GError **error)
+{
+	int major = dump_version ? (int)g_ascii_strtoll(dump_version, NULL, 10) : 0;
+	g_autoptr(GError) missing = NULL;
+	char *program = hf_pg_program("psql", major, bin_dir, NULL, &missing);
+
+	/* A program that was not let say its version was not found, either. */
+	if (!program && hf_cancel_check(error))
+		g_propagate_error(error, g_steal_pointer(&missing));
+	return program;
+}
+
 HfPsql *
 hf_psql_start(const HfPsqlOptions *options, GError **error)
 {
-	int major = options->dump_version ? (int)g_ascii_strtoll(options->dump_version, NULL, 10) : 0;
-	g_autofree char *program = hf_pg_program("psql", major, options->bin_dir, NULL, error);
+	g_autofree char *program = hf_psql_find(options->dump_version, options->bin_dir, error);
 	g_autoptr(HfPsql) psql = g_new0(HfPsql, 1);
 
 	psql->options = options;

@@ -17,6 +17,9 @@ typedef struct {
 	uint64_t *bytes;          /* added to, atomically; NULL: not wanted */
 } HfPsqlOptions;
 
+/* The program; CANCELLED where a stop was asked for meanwhile.  g_free() it. */
+char *hf_psql_find(const char *dump_version, const char *bin_dir, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* `psql -X -v ON_ERROR_STOP=1`, which waits for statements.  Copies nothing of options. */
 HfPsql *hf_psql_start(const HfPsqlOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -98,7 +98,7 @@ hf_rows_copy_bytes(const HfRows *rows, const char *bytes, size_t len, GError **e
 		return false;
 	if (len > 0 && !send(rows, bytes, len, &failure))
 		return fail(rows, failure, error);
-	return hf_session_copy_end(rows->connection, place_of(rows), error);
+	return hf_session_copy_end(rows->connection, place_of(rows), rows->copied, error);
 }
 
 bool
@@ -154,5 +154,5 @@ hf_rows_copy_range(const HfRows *rows, HfRange range, bool is_first, uint64_t ta
 		return false;
 	if (!send_range(rows, range, is_first, table_end, &failure))
 		return fail(rows, failure, error);
-	return hf_session_copy_end(rows->connection, place_of(rows), error);
+	return hf_session_copy_end(rows->connection, place_of(rows), rows->copied, error);
 }

@@ -13,6 +13,7 @@ typedef struct {
 	const char *table, *sql; /* the COPY */
 	uint64_t line;           /* of the dump */
 	uint64_t *bytes;         /* added to, atomically; NULL: not wanted */
+	uint64_t *copied;        /* rows that the server took, added to, atomically; NULL: not wanted */
 	const bool *is_stopped;  /* atomic; NULL: only hf_cancel_check() stops it */
 } HfRows;
 

@@ -98,7 +98,7 @@ next_result(PGconn *connection, PGresult **result_out, GError **error)
 
 /* Reads to the end of the answer; the first error is the one. */
 static bool
-take_answer(PGconn *connection, HfPlace place, GError **error)
+take_answer(PGconn *connection, HfPlace place, uint64_t *copied, GError **error)
 {
 	bool ok = true;
 
@@ -114,6 +114,9 @@ take_answer(PGconn *connection, HfPlace place, GError **error)
 		if (ok && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
 		    status != PGRES_EMPTY_QUERY)
 			ok = session_error(connection, result, place, error);
+		if (copied && status == PGRES_COMMAND_OK)
+			__atomic_fetch_add(copied, g_ascii_strtoull(PQcmdTuples(result), NULL, 10),
+					   __ATOMIC_RELAXED);
 		if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
 			return ok;
 	}
@@ -126,7 +129,7 @@ hf_session_run(PGconn *connection, const char *sql, HfPlace place, GError **erro
 		return false;
 	if (!PQsendQuery(connection, sql))
 		return session_error(connection, NULL, place, error);
-	return take_answer(connection, place, error);
+	return take_answer(connection, place, NULL, error);
 }
 
 bool
@@ -155,7 +158,7 @@ hf_session_copy_begin(PGconn *connection, const char *sql, HfPlace place, GError
 	if (PQresultStatus(result) == PGRES_COPY_IN)
 		return PQsetnonblocking(connection, 1) == 0 || session_error(connection, NULL, place, error);
 	(void)session_error(connection, result, place, error);
-	(void)!take_answer(connection, place, NULL);
+	(void)!take_answer(connection, place, NULL, NULL);
 	return false;
 }
 
@@ -193,14 +196,14 @@ hf_session_copy_send(PGconn *connection, const char *bytes, size_t len, GError *
 }
 
 bool
-hf_session_copy_end(PGconn *connection, HfPlace place, GError **error)
+hf_session_copy_end(PGconn *connection, HfPlace place, uint64_t *copied, GError **error)
 {
 	if (PQputCopyEnd(connection, NULL) != 1)
 		return session_error(connection, NULL, place, error);
 	if (!flush(connection, place, error))
 		return false;
 	(void)PQsetnonblocking(connection, 0);
-	return take_answer(connection, place, error);
+	return take_answer(connection, place, copied, error);
 }
 
 void

@@ -29,5 +29,7 @@ bool hf_session_copy_begin(PGconn *connection, const char *sql, HfPlace place,
 			   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool hf_session_copy_send(PGconn *connection, const char *bytes, size_t len,
 			  GError **error) G_GNUC_WARN_UNUSED_RESULT;
-bool hf_session_copy_end(PGconn *connection, HfPlace place, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* *copied, where it is not NULL, gets the rows that the server says it took added, atomically. */
+bool hf_session_copy_end(PGconn *connection, HfPlace place, uint64_t *copied,
+			 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_session_copy_abort(PGconn *connection);
