@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 import measure  # noqa: E402
 
 BUCKET = "bench"
+JOBS = (1, 2, 4)  # connections side by side
 
 
 class Bench:
@@ -86,9 +87,11 @@ class Bench:
         self.case("`pgbackrest backup` (physical, 2 processes)", f"{pgbackrest} --type=full backup",
                   before=f"rm -rf {self.work}/pgbackrest/*; {pgbackrest} stanza-create",
                   stored=lambda: self.size(f"{self.work}/pgbackrest"))
-        shutil.rmtree(f"{self.work}/store", ignore_errors=True)
-        self.case("**`holdfast backup database`** to a folder", f"{self.holdfast} -q backup database", own="holdfast",
-                  env=self.holdfast_env, stored=lambda: self.size(f"{self.work}/store"))
+        for jobs in JOBS:
+            shutil.rmtree(f"{self.work}/store", ignore_errors=True)
+            self.case(f"**`holdfast backup database`** to a folder, `DB_JOBS={jobs}`", f"{self.holdfast} -q backup database",
+                      own="holdfast", env=dict(self.holdfast_env, DB_JOBS=str(jobs)),
+                      stored=lambda: self.size(f"{self.work}/store"))
         self.aws(f"s3 rm --recursive --quiet s3://{BUCKET}/")
         self.case("**`holdfast backup database`** to S3", f"{self.holdfast} -q backup database", env=self.s3_env,
                   own="holdfast", stored=lambda: self.stored_in_s3())
@@ -103,9 +106,12 @@ class Bench:
         self.case("restore: `gunzip -c \\| psql`",
                   f"createdb -T template0 copy; gunzip -c {archive} | psql -qX -v ON_ERROR_STOP=1 -d copy >/dev/null",
                   before=drop)
-        self.case("restore: **`holdfast restore database`**",
-                  f"{self.holdfast} -q restore database latest --create --to {target}",
-                  env=self.holdfast_env, before=drop, own="holdfast")
+        # A program from before it had the option has the one row.
+        has_jobs = "--jobs" in self.sh(f"{self.holdfast} restore database --help")
+        for words in [f" --jobs {jobs}" for jobs in JOBS] if has_jobs else [""]:
+            self.case(f"restore: **`holdfast restore database{words}`**",
+                      f"{self.holdfast} -q restore database latest --create --to {target}{words}",
+                      env=self.holdfast_env, before=drop, own="holdfast")
         self.sh(drop)
 
     def table(self, scale):

@@ -1,7 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/names.h"
-#include "backup/catalog/sweep.h"
+#include "backup/catalog/prune.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
 #include "cli/text.h"
@@ -18,8 +18,7 @@ static void
 say_sweep(const HfCli *cli, const HfSweep *sweep)
 {
 	g_autofree char *bytes = hf_text_bytes(sweep->bytes);
-	g_autofree char *count = hf_text_count((uint64_t)sweep->keys->len + sweep->last->len -
-					       sweep->retained->len);
+	g_autofree char *count = hf_text_count((uint64_t)sweep->keys->len + sweep->last->len);
 
 	for (guint i = 0; i < sweep->keys->len; i++)
 		hf_cli_say(cli, "removed  %s\n", (const char *)sweep->keys->pdata[i]);
@@ -46,6 +45,22 @@ tell_sweep(HfCli *cli, const HfSweep *sweep)
 	hf_json_add_number(cli->reply, "bytes", sweep->bytes);
 	hf_json_add_number(cli->reply, "kept", sweep->kept_archives);
 	hf_json_add_text(cli->reply, "running", sweep->running);
+}
+
+/* Whether the bytes are gone. */
+static bool
+say_versions(const HfCli *cli, HfStore *store, GError **error)
+{
+	g_autofree char *text = NULL;
+	HfUpkeep upkeep;
+
+	if (!hf_store_upkeep(store, &upkeep, error))
+		return false;
+	text = hf_prune_upkeep_to_text(&upkeep);
+	if (text)
+		hf_cli_say(cli, "%s\n", text);
+	hf_json_add_text(cli->reply, "versions", text);
+	return true;
 }
 
 /* A whole id: nobody should delete a set by the beginning of a name. */
@@ -75,7 +90,7 @@ run(HfCli *cli, char **arguments, GError **error)
 	say_sweep(cli, sweep);
 	hf_json_add_text(cli->reply, "set", id);
 	tell_sweep(cli, sweep);
-	return true;
+	return say_versions(cli, store, error);
 }
 
 static GOptionEntry options[] = {{"force", 0, 0, G_OPTION_ARG_NONE, &given.is_forced,

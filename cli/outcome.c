@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/prune.h"
+#include "cli/history.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -293,11 +294,13 @@ tell_pruned(HfCli *cli, const HfPrune *prune)
 void
 hf_outcome_prune(HfCli *cli, HfStore *store)
 {
+	g_autoptr(GPtrArray) failed = NULL;
 	g_autoptr(HfPrune) prune = NULL;
 
 	if (cli->exit != HF_EXIT_GOOD)
 		return;
-	prune = hf_prune_after_backup(store, cli->settings, NULL);
+	failed = hf_cli_failed_runs(cli->settings);
+	prune = hf_prune_after_backup(store, cli->settings, failed);
 	if (!prune)
 		return;
 	say_pruned(cli, prune);

@@ -3,6 +3,7 @@
 #include "backup/catalog/prune.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
+#include "cli/history.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -68,8 +69,7 @@ say_swept(const HfCli *cli, const HfPrune *prune, bool is_dry)
 	const char *verb = is_dry ? "would remove" : "removed";
 	const HfSweep *sweep = prune->sweep;
 	g_autofree char *bytes = hf_text_bytes(sweep->bytes);
-	g_autofree char *count = hf_text_count((uint64_t)sweep->keys->len + sweep->last->len -
-					       sweep->retained->len);
+	g_autofree char *count = hf_text_count((uint64_t)sweep->keys->len + sweep->last->len);
 
 	for (guint i = 0; i < sweep->keys->len; i++)
 		hf_cli_say(cli, "%s  %s\n", verb, (const char *)sweep->keys->pdata[i]);
@@ -109,11 +109,11 @@ say_outcome(const HfCli *cli, const HfPrune *prune, bool is_dry)
 
 	hf_cli_say(cli, "%s %u of %u sets", is_dry ? "would delete" : "deleted", going, prune->rows->len);
 	if (prune->counts[HF_FATE_RETAINED] > 0)
-		hf_cli_say(cli, ", %u are retained", prune->counts[HF_FATE_RETAINED]);
+		hf_cli_say(cli, ", %u retained", prune->counts[HF_FATE_RETAINED]);
 	hf_cli_say(cli, "\n");
 	if (prune->plan->stop)
 		hf_cli_say(cli, "no set is deleted: %s\n", prune->plan->stop);
-	if (is_dry && prune->plan->needs_force)
+	if (is_dry && prune->needs_force)
 		hf_cli_say(cli, "that is more than half of all sets: it takes --force\n");
 	if (upkeep)
 		hf_cli_say(cli, "%s\n", upkeep);
@@ -211,7 +211,7 @@ tell(HfCli *cli, const HfPrune *prune)
 	hf_json_add_number(cli->reply, "doomed", prune->counts[HF_FATE_DOOMED]);
 	hf_json_add_number(cli->reply, "deleted", prune->counts[HF_FATE_DELETED]);
 	hf_json_add_text(cli->reply, "stopped", prune->plan->stop);
-	hf_json_add_flag(cli->reply, "needs_force", prune->plan->needs_force);
+	hf_json_add_flag(cli->reply, "needs_force", prune->needs_force);
 	if (prune->sweep)
 		tell_sweep(cli, prune->sweep);
 	hf_json_add(cli->reply, "unfinished", unfinished_to_json(prune->unfinished));
@@ -222,7 +222,9 @@ tell(HfCli *cli, const HfPrune *prune)
 static bool
 run_prune(HfCli *cli, char **arguments, GError **error)
 {
+	g_autoptr(GPtrArray) failed = hf_cli_failed_runs(cli->settings);
 	const HfPruneOptions options = {.policy = hf_prune_policy(cli->settings),
+					.failed = failed,
 					.now_s = hf_clock_now_s(),
 					.is_dry = given.is_dry,
 					.is_forced = given.is_forced,
@@ -245,7 +247,7 @@ run_prune(HfCli *cli, char **arguments, GError **error)
 			error, HF_ERROR_CONFLICT,
 			"%u of %u sets would be deleted, more than half: look at \"holdfast prune "
 			"--dry-run\", then add --force",
-			prune->plan->deletions, prune->rows->len);
+			prune->counts[HF_FATE_DOOMED], prune->rows->len);
 	if (prune->plan->stop && !prune->plan->is_off)
 		cli->exit = HF_EXIT_SUSPECT;
 	return true;

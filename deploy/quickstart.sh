@@ -156,7 +156,9 @@ settings=(--env-file "$work/holdfast.env")
 say "is everything in place?"
 run "$holdfast" "${settings[@]}" doctor
 say "the service: nginx with a certificate of its own, a pool of workers, the timer"
-HF_STACK_ENV_FILE=$work/holdfast.env HF_STACK_WORKER=${holdfast}-fcgi HF_STACK_WORKERS=2 tests/lib/stack.sh start "$work/stack" >/dev/null
+# nginx's workers, of another user where this is root, must get to the socket.
+(umask 022 && HF_STACK_ENV_FILE=$work/holdfast.env HF_STACK_WORKER=${holdfast}-fcgi HF_STACK_WORKERS=2 \
+	tests/lib/stack.sh start "$work/stack" >/dev/null)
 # shellcheck disable=SC1091 # made by the line above
 . "$work/stack/env"
 "${holdfast}-timer" "${settings[@]}" </dev/null 2>"$work/timer.log" &
@@ -166,10 +168,10 @@ run "$holdfast" "${settings[@]}" schedule
 cd "$work"
 # An administrator's token, as the application gives them.
 token=$("$holdfast" "${settings[@]}" token)
-ask() { # METHOD PATH: prints the command, with the token's and the certificate's names, and the reply
-	printf '$ curl -X %s --cacert %s -H "Authorization: Bearer $token" %s\n' "$1" "$HF_STACK_CA" "$HF_STACK_URL$2"
-	curl -sS -X "$1" --cacert "$HF_STACK_CA" -H "Authorization: Bearer $token" -o "$work/reply.json" -w '%{http_code}' \
-		"$HF_STACK_URL$2" >"$work/code"
+ask() { # METHOD PATH [STATUS]: prints the command, without the token itself, and the reply; fails where that has another status
+	printf '$ curl -X %s --cacert %s %s%s\n' "$1" "$HF_STACK_CA" "${token:+-H \"Authorization: Bearer \$token\" }" "$HF_STACK_URL$2"
+	curl -sS -X "$1" --cacert "$HF_STACK_CA" ${token:+-H "Authorization: Bearer $token"} -o "$work/reply.json" \
+		-w '%{http_code}' "$HF_STACK_URL$2" >"$work/code"
 	printf '%s %s\n' "$(cat "$work/code")" "$(cat "$work/reply.json")"
 	[ "$(cat "$work/code")" = "${3:-200}" ]
 }

@@ -102,10 +102,10 @@ list=$work/list
 	# What has threads, under ThreadSanitizer; what has memory of its own kind, under valgrind, as it is shipped.
 	for program in $programs; do
 		case $program in
-		*/gzip-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test | */job-run-test) echo "$work/tsan/$program" ;;
+		*/gzip-test | */reorder-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test | */job-run-test) echo "$work/tsan/$program" ;;
 		esac
 		case $program in
-		*/auth-test | */keys-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | \
+		*/auth-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | \
 			*/record-test | */job-run-test | */header-test | */age-test)
 			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 				"$work/plain/$program"

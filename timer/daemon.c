@@ -11,13 +11,13 @@
 
 #include <string.h>
 
-/* What was last said of a run, or of asking for the marks; NULL: all is well. */
 typedef struct {
 	const char *env_file;
 	HfSleep *sleep;
 	HfService *service;
 	HfPlan *plan;
 	bool is_silent; /* the pool does not answer, and that was said */
+	/* What was last said of each run, and of asking for the marks; NULL: all is well. */
 	char *troubles[HF_RUN_COUNT + 1];
 	char *status; /* as systemd was told */
 } Daemon;

@@ -87,7 +87,6 @@ make_plan(Work *work)
 		g_ptr_array_add(failed, unfinished);
 	prune->plan = hf_retention_plan(prune->sets, &work->options->policy, failed, work->options->now_s);
 	hf_failed_run_free(unfinished);
-	prune->is_refused = prune->plan->needs_force && !work->options->is_forced && !work->options->is_dry;
 	for (guint i = 0; i < prune->plan->decisions->len; i++) {
 		HfPruneRow *row = g_new0(HfPruneRow, 1);
 
@@ -119,6 +118,18 @@ look_at_locks(Work *work, GError **error)
 			row->fate = HF_FATE_RETAINED;
 	}
 	return true;
+}
+
+static void
+check_half(Work *work)
+{
+	HfPrune *prune = work->prune;
+	guint doomed = 0;
+
+	for (guint i = 0; i < prune->rows->len; i++)
+		doomed += ((const HfPruneRow *)prune->rows->pdata[i])->fate == HF_FATE_DOOMED;
+	prune->needs_force = (uint64_t)doomed * 2 > prune->rows->len;
+	prune->is_refused = prune->needs_force && !work->options->is_forced && !work->options->is_dry;
 }
 
 /* ---- deleting sets ---- */
@@ -260,8 +271,10 @@ hf_prune(HfStore *store, const HfPruneOptions *options, GError **error)
 	if (!prune->sets || !hf_store_upkeep(store, &prune->upkeep, error) || !look(&work, NULL, error))
 		return NULL;
 	make_plan(&work);
-	if (!look_at_locks(&work, error) || !delete_sets(&work, error) || !sweep(&work, error) ||
-	    !abandon_unfinished(&work, error))
+	if (!look_at_locks(&work, error))
+		return NULL;
+	check_half(&work);
+	if (!delete_sets(&work, error) || !sweep(&work, error) || !abandon_unfinished(&work, error))
 		return NULL;
 	count_fates(prune);
 	return g_steal_pointer(&prune);
@@ -314,7 +327,7 @@ log_outcome(const HfPrune *prune)
 		g_warning("old backups stay: %u of %u would be deleted, more than half: look at \"holdfast "
 			  "prune "
 			  "--dry-run\", then run \"holdfast prune --force\"",
-			  prune->plan->deletions, prune->rows->len);
+			  prune->counts[HF_FATE_DOOMED], prune->rows->len);
 	for (guint i = 0; i < prune->rows->len; i++) {
 		const HfPruneRow *row = prune->rows->pdata[i];
 

@@ -42,7 +42,8 @@ typedef struct {
 	HfRetentionPlan *plan;
 	GPtrArray *rows; /* of HfPruneRow, oldest set first */
 	guint counts[HF_FATE_SPARED + 1];
-	bool is_refused;        /* more than half would go, and it was not forced: no set was deleted */
+	bool needs_force;       /* more than half of all sets would go, without those that are locked */
+	bool is_refused;        /* and it was not forced: no set was deleted */
 	HfSweep *sweep;         /* NULL where a damaged manifest forbids it: plan->stop says which */
 	GPtrArray *unfinished;  /* of HfUnfinished, given up or, in a dry run, to be */
 	char *unfinished_error; /* NULL, or why they could not be asked for */

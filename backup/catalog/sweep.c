@@ -60,6 +60,7 @@ hf_sweep_free(HfSweep *sweep)
 	if (!sweep)
 		return;
 	g_ptr_array_unref(sweep->keys);
+	g_array_unref(sweep->sizes);
 	g_ptr_array_unref(sweep->last);
 	g_ptr_array_unref(sweep->retained);
 	g_free(sweep->running);
@@ -307,6 +308,7 @@ decide(Plan *plan)
 			continue;
 		}
 		plan->sweep->bytes += candidate->bytes;
+		g_array_append_val(plan->sweep->sizes, candidate->bytes);
 		g_ptr_array_add(plan->sweep->keys, g_steal_pointer(&candidate->key));
 	}
 	g_hash_table_iter_init(&iter, plan->known);
@@ -335,6 +337,7 @@ hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GErr
 		     .sweep = sweep};
 
 	sweep->keys = g_ptr_array_new_with_free_func(g_free);
+	sweep->sizes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	sweep->last = g_ptr_array_new_with_free_func(g_free);
 	sweep->retained = g_ptr_array_new_with_free_func((GDestroyNotify)hf_retained_free);
 	if (!look(&plan, error) || !understand(&plan, error))
@@ -343,28 +346,40 @@ hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GErr
 	return g_steal_pointer(&sweep);
 }
 
-static bool
-has_retained(const HfSweep *sweep, const char *id)
+/* Takes out what a lock kept, and the claims that stay for its sake: it goes by a later sweep, which finds it by its claim. */
+static void
+leave_retained(HfSweep *sweep)
 {
-	for (guint i = 0; i < sweep->retained->len; i++) {
-		const HfName name = hf_name_read(((const HfRetained *)sweep->retained->pdata[i])->key);
+	g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-		if (strcmp(name.id, id) == 0)
-			return true;
+	for (guint i = 0; i < sweep->retained->len; i++) {
+		char *key = ((const HfRetained *)sweep->retained->pdata[i])->key;
+		const HfName name = hf_name_read(key);
+
+		g_hash_table_add(keys, key);
+		g_hash_table_add(ids, g_strdup(name.id));
 	}
-	return false;
+	for (guint i = sweep->keys->len; i > 0; i--) {
+		if (!g_hash_table_contains(keys, sweep->keys->pdata[i - 1]))
+			continue;
+		sweep->bytes -= g_array_index(sweep->sizes, uint64_t, i - 1);
+		g_array_remove_index(sweep->sizes, i - 1);
+		g_ptr_array_remove_index(sweep->keys, i - 1);
+	}
+	for (guint i = sweep->last->len; i > 0; i--) {
+		const HfName name = hf_name_read(sweep->last->pdata[i - 1]);
+
+		if (g_hash_table_contains(ids, name.id))
+			g_ptr_array_remove_index(sweep->last, i - 1);
+	}
 }
 
 bool
 hf_sweep_run(HfStore *store, HfSweep *sweep, int64_t now_s, GError **error)
 {
-	g_autoptr(GPtrArray) claims = g_ptr_array_new();
-
 	if (!hf_remove(store, sweep->keys, now_s, sweep->retained, error))
 		return false;
-	/* What is locked goes by a later sweep, which finds it by its claim. */
-	for (guint i = 0; i < sweep->last->len; i++)
-		if (!has_retained(sweep, hf_name_read(sweep->last->pdata[i]).id))
-			g_ptr_array_add(claims, sweep->last->pdata[i]);
-	return hf_remove(store, claims, now_s, sweep->retained, error);
+	leave_retained(sweep);
+	return hf_remove(store, sweep->last, now_s, sweep->retained, error);
 }

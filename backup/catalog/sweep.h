@@ -16,9 +16,10 @@
 #define HF_SWEEP_AGE_S (48 * 3600)
 
 typedef struct {
-	GPtrArray *keys; /* of char *, to be removed */
-	GPtrArray *last; /* of char *: claims, removed when all others are gone */
-	uint64_t bytes;
+	GPtrArray *keys;        /* of char *, to be removed; once that was done, what was */
+	GArray *sizes;          /* of uint64_t, of these */
+	GPtrArray *last;        /* of char *: claims, removed when all others are gone */
+	uint64_t bytes;         /* of keys */
 	uint64_t kept_archives; /* objects of deleted sets that newer sets refer to */
 	char *running;          /* NULL, or the id of a run in progress, for which tarballs stay */
 	char *unfinished;     /* NULL, or the id of the newest run that has no set: in progress, or killed */

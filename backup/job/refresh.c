@@ -43,6 +43,10 @@ cached_from(const HfSet *set)
 	cached->bytes = set->bytes;
 	cached->is_adopted = set->is_adopted;
 	cached->is_damaged = set->is_damaged;
+	cached->is_held = set->is_held;
+	cached->is_suspect = set->is_suspect;
+	cached->is_accepted = set->is_accepted;
+	cached->suspect_reason = g_strdup(set->suspect_reason);
 	cached->trouble = g_strdup(set->trouble);
 	if (set->manifest && !set->is_adopted) {
 		g_autoptr(GBytes) json = hf_manifest_to_json(set->manifest);

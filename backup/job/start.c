@@ -16,6 +16,9 @@
 /* Above these, so that nothing that is moved to a low number covers what is still needed. */
 #define FIRST_FREE_FD 10
 
+/* Where exec's failure is told; all above it is closed. */
+#define LOW_ERROR_FD 3
+
 /* ---- a process ---- */
 
 typedef struct {
@@ -42,6 +45,7 @@ forget_signals(void)
 G_NORETURN static void
 become(const Launch *launch)
 {
+	int told_fd = launch->error_fd;
 	int number;
 
 	(void)setsid();
@@ -49,12 +53,13 @@ become(const Launch *launch)
 	if (dup2(launch->null_fd, STDIN_FILENO) >= 0 &&
 	    dup2(launch->said_fd >= 0 ? launch->said_fd : launch->null_fd, STDOUT_FILENO) >= 0 &&
 	    (launch->said_fd < 0 || dup2(launch->said_fd, STDERR_FILENO) >= 0) &&
-	    dup3(launch->error_fd, 3, O_CLOEXEC) >= 0) {
-		closefrom(4);
+	    dup3(launch->error_fd, LOW_ERROR_FD, O_CLOEXEC) >= 0) {
+		told_fd = LOW_ERROR_FD;
+		closefrom(LOW_ERROR_FD + 1);
 		execv(launch->argv[0], launch->argv);
 	}
 	number = errno;
-	(void)!write(3, &number, sizeof number);
+	(void)!write(told_fd, &number, sizeof number);
 	_exit(127);
 }
 

@@ -13,6 +13,7 @@
 	"42809" /* what createdb() says to a locale that the server's system does not know */
 #define UNDEFINED_TABLE "42P01"
 #define INVALID_SCHEMA "3F000"
+#define INSUFFICIENT_PRIVILEGE "42501"
 
 typedef char PqString;
 static void
@@ -65,6 +66,7 @@ create_as(PGconn *connection, const HfRestoreDatabase *options, bool with_locale
 	g_autoptr(PqString) identifier = PQescapeIdentifier(connection, name, strlen(name));
 	g_autoptr(GString) sql = g_string_new(NULL);
 	g_autoptr(PGresult) result = NULL;
+	const char *primary;
 
 	if (!identifier)
 		return hf_error_set(error, HF_ERROR_USAGE, "database \"%s\": its name is not valid text",
@@ -78,8 +80,18 @@ create_as(PGconn *connection, const HfRestoreDatabase *options, bool with_locale
 	}
 	if (options->tablespace)
 		g_string_append_printf(sql, " TABLESPACE %s", options->tablespace);
-	result = hf_pg_query(connection, sql->str, sqlstate_out, error);
-	return result != NULL;
+	/* To its end: of an order that was given up one would not know whether it was carried out. */
+	result = PQexec(connection, sql->str);
+	if (PQresultStatus(result) == PGRES_COMMAND_OK)
+		return true;
+	g_strlcpy(sqlstate_out,
+		  PQresultErrorField(result, PG_DIAG_SQLSTATE) ? PQresultErrorField(result, PG_DIAG_SQLSTATE)
+							       : "",
+		  6);
+	primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	return hf_error_set(
+		error, strcmp(sqlstate_out, INSUFFICIENT_PRIVILEGE) == 0 ? HF_ERROR_DENIED : HF_ERROR_FAILED,
+		"database \"%s\": %s", name, primary ? primary : PQerrorMessage(connection));
 }
 
 bool
@@ -102,7 +114,7 @@ hf_restore_create(const HfRestoreDatabase *options, GError **error)
 			"database \"%s\" exists already: drop it, choose another name, or restore without "
 			"--create",
 			name);
-	if (hf_error_is(first, HF_ERROR_DENIED))
+	if (hf_error_is(first, HF_ERROR_DENIED) && strstr(first->message, "to create database"))
 		return hf_error_set(
 			error, HF_ERROR_DENIED,
 			"database \"%s\": the login may not create it: ALTER ROLE \"%s\" CREATEDB", name,
@@ -174,11 +186,26 @@ hf_restore_check_empty(const HfPgTarget *target, GError **error)
 
 /* ---- are the rows there? ---- */
 
-/* Of one table: ONLY, as pg_dump copies a table without those that inherit from it. */
+/*
+ * Of one table: ONLY, as pg_dump copies a table without those that inherit from it.  A partitioned one has no rows of its
+ * own: where it is copied at all, it is with those of its partitions (pg_dump --load-via-partition-root).
+ */
+static const char count_format[] = "SELECT CASE (SELECT relkind FROM pg_catalog.pg_class WHERE oid = "
+				   "pg_catalog.to_regclass(%s)) WHEN 'p'"
+				   " THEN (SELECT count(*) FROM %s) ELSE (SELECT count(*) FROM ONLY %s) END";
+
+char *
+hf_restore_count_sql(PGconn *connection, const char *name)
+{
+	g_autoptr(PqString) literal = PQescapeLiteral(connection, name, strlen(name));
+
+	return g_strdup_printf(count_format, literal ? literal : "''", name, name);
+}
+
 static bool
 count_rows(PGconn *connection, const HfTable *table, uint64_t *rows_out, GError **error)
 {
-	g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM ONLY %s", table->name);
+	g_autofree char *sql = hf_restore_count_sql(connection, table->name);
 	g_autoptr(GError) failure = NULL;
 	g_autoptr(PGresult) result = NULL;
 	char sqlstate[6];

@@ -18,6 +18,9 @@ bool hf_restore_drop(const HfPgTarget *target);
 /* CONFLICT, naming one of them, where the database holds anything that a dump could meet. */
 bool hf_restore_check_empty(const HfPgTarget *target, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The query that counts a table's rows as a dump holds them; g_free() it. */
+char *hf_restore_count_sql(PGconn *connection, const char *name);
+
 /* Counts every table's rows and compares; CORRUPT names the first that differs. */
 bool hf_restore_compare(const HfPgTarget *target, const GPtrArray *tables, HfRestoreResult *result_out,
 			GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -4,6 +4,7 @@
 #include "backup/restore/parallel.h"
 #include "backup/restore/psql.h"
 #include "backup/source/scan.h"
+#include "common/cancel.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -151,10 +152,13 @@ bool
 hf_restore_database(HfStore *store, const HfArchive *archive, const HfRestoreDatabase *options,
 		    HfRestoreResult *result_out, GError **error)
 {
-	/* Before anything is made. */
-	g_autofree char *program = hf_pg_program("psql", dump_major(options), options->bin_dir, NULL, error);
+	g_autofree char *program = NULL;
 	HfRestoreResult result = {0};
 
+	if (!hf_cancel_check(error))
+		return false;
+	/* Before anything is made. */
+	program = hf_pg_program("psql", dump_major(options), options->bin_dir, NULL, error);
 	if (!program)
 		return false;
 	if (options->create ? !hf_restore_create(options, error)

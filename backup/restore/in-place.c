@@ -1,9 +1,11 @@
 #include "config.h"
 
 #include "backup/restore/in-place.h"
+#include "backup/restore/database-target.h"
 #include "backup/restore/psql.h"
 #include "backup/restore/unwrap.h"
 #include "backup/source/postgres-connection.h"
+#include "common/cancel.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -85,42 +87,65 @@ emptying(const HfPgTarget *target, GString *sql, GError **error)
 
 /* A statement that fails where the table has other rows than were backed up: before anything is committed. */
 static char *
-check_of(const HfTable *table)
+check_of(PGconn *connection, const HfTable *table)
 {
-	g_autoptr(GString) name = g_string_new(table->name);
+	g_autofree char *count = hf_restore_count_sql(connection, table->name);
+	g_autofree char *message = g_strdup_printf("table %s: %" G_GUINT64_FORMAT
+						   " rows were backed up, %%s are in the restored database",
+						   table->name, table->rows);
+	char *literal = PQescapeLiteral(connection, message, strlen(message));
+	char *sql = g_strdup_printf(
+		"DO $holdfast_check$ DECLARE found bigint; BEGIN found := (%s); IF found <> "
+		"%" G_GUINT64_FORMAT " THEN RAISE EXCEPTION USING MESSAGE = "
+		"pg_catalog.replace(%s, '%%s', found::text); END IF; END $holdfast_check$;\n",
+		count, table->rows, literal ? literal : "''");
 
-	g_string_replace(name, "'", "''", 0);
-	return g_strdup_printf(
-		"DO $holdfast_check$ DECLARE found bigint; BEGIN "
-		"SELECT count(*) INTO found FROM ONLY %s; IF found <> %" G_GUINT64_FORMAT
-		" THEN RAISE EXCEPTION USING MESSAGE = 'table %s: %" G_GUINT64_FORMAT
-		" rows were backed up, ' || found || ' are in the restored database'; END IF; END "
-		"$holdfast_check$;\n",
-		table->name, table->rows, name->str, table->rows);
+	PQfreemem(literal);
+	return sql;
 }
 
 static bool
-feed_checks(HfPsql *psql, const GPtrArray *tables, GError **error)
+feed_checks(HfPsql *psql, const HfRestoreDatabase *options, GError **error)
 {
+	const GPtrArray *tables = options->tables;
+	g_autoptr(PGconn) connection = tables ? hf_pg_connect(options->target, error)
+					      : NULL; /* to quote by */
+
+	if (tables && !connection)
+		return false;
 	for (guint i = 0; tables && i < tables->len; i++) {
-		g_autofree char *sql = check_of(tables->pdata[i]);
+		g_autofree char *sql = check_of(connection, tables->pdata[i]);
 
 		if (!hf_psql_write(psql, sql, strlen(sql), error))
 			return false;
 	}
-	return hf_psql_write(psql, "COMMIT;\n", strlen("COMMIT;\n"), error);
+	return true;
+}
+
+/* Whoever asks to stop now asks too late: an answer that is not waited for would leave open what became of it. */
+static bool
+commit(HfPsql *psql, GError **error)
+{
+	bool ok;
+
+	if (!hf_cancel_check(error))
+		return false;
+	hf_cancel_defer();
+	ok = hf_psql_write(psql, "COMMIT;\n", strlen("COMMIT;\n"), error) && hf_psql_end(psql, error);
+	hf_cancel_undefer(ok);
+	return ok;
 }
 
 /* Where the archive breaks off psql is killed without the COMMIT, and the server rolls back. */
 static bool
-feed(HfStore *store, const HfArchive *archive, HfPsql *psql, const GString *head, const GPtrArray *tables,
-     GError **error)
+feed(HfStore *store, const HfArchive *archive, HfPsql *psql, const GString *head,
+     const HfRestoreDatabase *options, GError **error)
 {
 	g_autoptr(HfStage) chain = hf_scan_new(hf_unwrap_new(hf_psql_stage_new(psql)), HF_SCAN_DATABASE);
 
 	return hf_psql_write(psql, head->str, head->len, error) &&
 	       hf_archive_read(store, archive, chain, error) && hf_stage_finish(chain, error) &&
-	       feed_checks(psql, tables, error) && hf_psql_end(psql, error);
+	       feed_checks(psql, options, error) && commit(psql, error);
 }
 
 bool
@@ -147,7 +172,7 @@ hf_restore_in_place(HfStore *store, const HfArchive *archive, const HfRestoreDat
 		return false;
 	if (options->progress)
 		__atomic_store_n(&options->progress->phase, "restoring", __ATOMIC_RELEASE);
-	if (!feed(store, archive, psql, head, options->tables, error))
+	if (!feed(store, archive, psql, head, options, error))
 		return hf_psql_explain(psql, error);
 	for (guint i = 0; options->tables && i < options->tables->len; i++) {
 		const HfTable *table = options->tables->pdata[i];

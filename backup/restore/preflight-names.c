@@ -77,8 +77,8 @@ ask(HfPreflight *preflight, GHashTable *names, const Question *question, const c
 static const Question missing_roles = {
 	"SELECT name FROM %s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name)",
 	"the dump names roles that the server does not have: ", ""};
-static const Question foreign_owners = {"SELECT name FROM %s JOIN pg_catalog.pg_roles ON rolname = name"
-					" WHERE NOT pg_catalog.pg_has_role(current_user, name, 'MEMBER')",
+static const Question foreign_owners = {"SELECT name FROM %s JOIN pg_catalog.pg_roles r ON r.rolname = name"
+					" WHERE NOT pg_catalog.pg_has_role(r.oid, 'MEMBER')",
 					"the login may not give objects to their owners: ", ""};
 static const Question missing_extensions = {
 	"SELECT name FROM %s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions e WHERE e.name "

@@ -11,6 +11,7 @@
 
 /* SQLSTATE (appendix A of PostgreSQL's manual). */
 #define INSUFFICIENT_PRIVILEGE "42501"
+#define OPERATOR_INTERVENED "57P" /* an administrator, a shutdown or a crash ended the session */
 
 /* What is handed to libpq at once: it copies, so it should stay in the cache. */
 #define SEND_BYTES ((size_t)64 << 10)
@@ -45,7 +46,7 @@ session_error(PGconn *connection, const PGresult *result, HfPlace place, GError 
 	const char *remedy = hf_restore_remedy(words, NULL);
 	HfError code = hf_restore_code(words);
 
-	if (PQstatus(connection) != CONNECTION_OK)
+	if (PQstatus(connection) != CONNECTION_OK || (state && g_str_has_prefix(state, OPERATOR_INTERVENED)))
 		return hf_error_set(
 			error, HF_ERROR_TRANSIENT,
 			"database \"%s\": the connection was lost: %s: run it again when the server is up",
@@ -126,6 +127,16 @@ hf_session_run(PGconn *connection, const char *sql, HfPlace place, GError **erro
 	if (!PQsendQuery(connection, sql))
 		return session_error(connection, NULL, place, error);
 	return take_answer(connection, place, error);
+}
+
+bool
+hf_session_run_to_end(PGconn *connection, const char *sql, HfPlace place, GError **error)
+{
+	g_autoptr(PGresult) result = PQexec(connection, sql);
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+	       session_error(connection, result, place, error);
 }
 
 /* ---- rows ---- */

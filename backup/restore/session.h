@@ -17,6 +17,13 @@ typedef struct {
 bool hf_session_run(PGconn *connection, const char *sql, HfPlace place,
 		    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * The same, whatever is asked for meanwhile: for a COMMIT, of which one must know whether it was.  A request to stop is
+ * seen by the next check.
+ */
+bool hf_session_run_to_end(PGconn *connection, const char *sql, HfPlace place,
+			   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A COPY ... FROM stdin: begun, fed with whole rows or pieces of them, ended.  After a failure it is aborted. */
 bool hf_session_copy_begin(PGconn *connection, const char *sql, HfPlace place,
 			   GError **error) G_GNUC_WARN_UNUSED_RESULT;

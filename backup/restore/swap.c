@@ -128,7 +128,9 @@ read_live(HfSwap *swap, GError **error)
 		return false;
 	if (PQntuples(result) == 0)
 		return say_missing(swap, error);
-	swap->tablespace = g_strdup(PQgetvalue(result, 0, 0));
+	/* Named, the default one would take a right of its own. */
+	if (strcmp(PQgetvalue(result, 0, 0), "pg_default") != 0)
+		swap->tablespace = g_strdup(PQgetvalue(result, 0, 0));
 	return true;
 }
 
@@ -326,6 +328,27 @@ rename_fresh(HfSwap *swap, PGconn *renamer, GError **error)
 	return hf_session_run(renamer, sql, (HfPlace){0}, error);
 }
 
+/* What became of a COMMIT whose answer was lost: the new database has its old name no longer. */
+static bool
+was_swapped(HfSwap *swap)
+{
+	g_autoptr(PGresult) result = ask(swap, "SELECT FROM pg_catalog.pg_database WHERE datname = @name",
+					 swap->fresh->database, NULL);
+
+	return result && PQntuples(result) == 0;
+}
+
+static bool
+commit_names(HfSwap *swap, PGconn *renamer, GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+
+	if (hf_session_run_to_end(renamer, "COMMIT", (HfPlace){0}, &failure) || was_swapped(swap))
+		return true;
+	g_propagate_error(error, g_steal_pointer(&failure));
+	return false;
+}
+
 /* Two sessions: one that waits with the rename, and that of the orders, which ends who is waited for. */
 static bool
 swap_names(HfSwap *swap, GError **error)
@@ -336,7 +359,7 @@ swap_names(HfSwap *swap, GError **error)
 	       hf_session_run(renamer, "SET lock_timeout = '30s'; BEGIN", (HfPlace){0}, error) &&
 	       hf_swap_carry_over(renamer, swap->live->database, swap->fresh->database, error) &&
 	       rename_live(swap, renamer, error) && rename_fresh(swap, renamer, error) &&
-	       hf_session_run(renamer, "COMMIT", (HfPlace){0}, error);
+	       commit_names(swap, renamer, error);
 }
 
 bool

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/restore/table.h"
+#include "backup/restore/database-target.h"
 #include "backup/restore/rows.h"
 #include "backup/restore/table-impl.h"
 #include "common/error.h"
@@ -346,7 +347,7 @@ make_schema(Run *run, const HfTable *table, GError **error)
 static bool
 count(Run *run, const HfTable *table, uint64_t *rows_out, GError **error)
 {
-	g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM ONLY %s", table->name);
+	g_autofree char *sql = hf_restore_count_sql(run->connection, table->name);
 	g_autoptr(PGresult) result = hf_pg_query(run->connection, sql, NULL, error);
 
 	if (result)
@@ -412,7 +413,7 @@ restore(Run *run, GError **error)
 		if (!copy_rows(run, run->wanted->pdata[i], error))
 			return false;
 	return run_pieces(run, run->tail, error) &&
-	       hf_session_run(run->connection, "COMMIT", (HfPlace){0}, error);
+	       hf_session_run_to_end(run->connection, "COMMIT", (HfPlace){0}, error);
 }
 
 static bool

@@ -182,10 +182,11 @@ set_refusal(const Removal *removal, GError **error)
 		       : strcmp(code, "AccessDenied") == 0 ? HF_ERROR_DENIED
 							   : HF_ERROR_FAILED;
 
-	return hf_error_set(error, kind, "\"s3://%s/%s\" was not deleted: %s%s%s",
+	return hf_error_set(error, kind, "\"s3://%s/%s\" was not deleted: %s%s%s%s",
 			    hf_s3_client_bucket(removal->s3->client), removal->key ? removal->key : "", code,
 			    removal->message && removal->message[0] ? ": " : "",
-			    removal->message ? removal->message : "");
+			    removal->message ? removal->message : "",
+			    kind == HF_ERROR_DENIED ? ": allow s3:DeleteObject for it" : "");
 }
 
 static bool

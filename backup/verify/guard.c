@@ -11,9 +11,10 @@
 /* Manifests that are read: sets of the other half, and of other sources, may lie in front. */
 #define LOOK_BACK_MAX 100
 
-/* The newest sets before it whose halves can be compared with its own; one may be both. */
+/* The newest sets before it whose halves can be compared with its own; one may be all of these. */
 typedef struct {
 	HfManifest *database, *images;
+	HfManifest *references; /* of images, and says what rows named: a run of images alone does not */
 } Before;
 
 static bool
@@ -33,7 +34,8 @@ is_same_source(const HfManifest *now, const HfManifest *before)
 static bool
 is_found(const HfManifest *now, const Before *before)
 {
-	return (!now->database || before->database) && (!now->images || before->images);
+	return (!now->database || before->database) &&
+	       (!now->images || (before->images && (!now->images->references || before->references)));
 }
 
 /* Takes manifest. */
@@ -41,12 +43,14 @@ static void
 consider(const HfManifest *now, HfManifest *manifest, GPtrArray *owned, Before *before)
 {
 	bool is_database = !before->database && is_same_database(now, manifest);
-	bool is_images = !before->images && is_same_source(now, manifest);
+	bool is_source = is_same_source(now, manifest);
 
 	if (is_database)
 		before->database = manifest;
-	if (is_images)
+	if (is_source && !before->images)
 		before->images = manifest;
+	if (is_source && !before->references && manifest->images->references)
+		before->references = manifest;
 	g_ptr_array_add(owned, manifest);
 }
 
@@ -94,20 +98,20 @@ compare_tables(HfStore *store, HfManifest *now, HfManifest *before, unsigned per
 }
 
 static void
-compare_images(const HfManifest *now, const HfManifest *before, unsigned percent, GPtrArray *alarms)
+compare_images(const HfManifest *now, const Before *before, unsigned percent, GPtrArray *alarms)
 {
-	if (before)
-		hf_shrink_images(before->images, now->images, percent, alarms);
+	if (before->images)
+		hf_shrink_images(before->images->images, now->images, percent, alarms);
 	if (now->images->references)
-		hf_shrink_references(before ? before->images->references : NULL, now->images->references,
-				     alarms);
+		hf_shrink_references(before->references ? before->references->images->references : NULL,
+				     now->images->references, alarms);
 }
 
 static bool
 compare_all(HfStore *store, HfManifest *now, const Before *before, unsigned percent, GError **error)
 {
 	if (now->images)
-		compare_images(now, before->images, percent, now->alarms);
+		compare_images(now, before, percent, now->alarms);
 	if (before->database || before->images)
 		now->alarms_against = g_strdup((before->database ? before->database : before->images)->id);
 	return !before->database || compare_tables(store, now, before->database, percent, now->alarms, error);

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import case, run  # noqa: E402
 from world import PG, World  # noqa: E402
 
-COMMANDS = ["backup database", "list", "show", "restore database", "cat", "verify", "config", "doctor"]
+COMMANDS = ["backup database", "list", "show", "restore database", "cat", "verify", "jobs", "config", "doctor"]
 
 
 def one_error(result, code, *words):

@@ -7,11 +7,10 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from shapes import AWKWARD  # noqa: E402
+from awkward import AWKWARD, ROWS  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import HOLDFAST_PLAIN, Bucket, World, fresh_database, pg_env, plain_dump, psql, url  # noqa: E402
 
-ROWS = "CREATE TABLE t AS SELECT i, md5(i::text) AS a, md5((i * 3)::text) AS b FROM generate_series(1, 60000) i"
 BUCKET = Bucket("database-of-holdfast")
 
 STORES = [

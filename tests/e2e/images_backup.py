@@ -91,7 +91,7 @@ def _():
                 file.write(str(number))
         bucket.aws("s3", "sync", "--quiet", folder, f"s3://{bucket.name}/pictures/")
         settings = bucket.settings(AWS_ENDPOINT_URL=proxy.address, AWS_BUCKET_NAME=bucket.name,
-                                   IMAGES_PREFIX="pictures", S3_BACKUP_BUCKET="")
+                                   IMAGES_PREFIX="pictures", S3_BACKUP_BUCKET="", PRUNE_AFTER_BACKUP="false")
         first = world.run("--json", "backup", "images", **settings)
         assert first.code == 0 and counts(first.json)[0] == 2500, first
         proxy.set()
@@ -105,8 +105,9 @@ def _():
 def _():
     with Images(fresh_database("images_full", SMALL)) as world:
         psql("images_full", "INSERT INTO t VALUES (6, NULL), (7, 'many/1')")
-        reply = world.backup(what="full", IMAGE_REFERENCES_SQL="SELECT image FROM t; ")
+        reply = world.backup(what="full", code=3, IMAGE_REFERENCES_SQL="SELECT image FROM t; ")
         assert reply["kind"] == "full" and reply["status"] == "complete" and reply["rows"] == 7, reply
+        assert reply["suspect"] and "many/4" in reply["alarms"][0], reply
         images = reply["images"]
         assert (images["named"], images["missing"], images["unnamed"]) == (5, 2, 2), reply
         shown = world.run("--json", "show", reply["set"], "--references")

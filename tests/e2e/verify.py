@@ -397,6 +397,8 @@ def _():
         reply = world.backup("full", code=3)
         assert "p7.jpg" in reply["alarms"][0] and len(reply["alarms"]) == 1, reply
         time.sleep(1)
+        assert not world.backup("images")["suspect"]
+        time.sleep(1)
         assert not world.backup("full")["suspect"], "the same image is missing still"
         for number in range(10, 60):
             os.unlink(f"{images}/p{number}.jpg")

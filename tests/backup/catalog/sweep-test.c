@@ -269,6 +269,7 @@ test_an_interrupted_delete_goes_on(void)
 		sweep = plan(world, 0);
 		g_assert_cmpuint(sweep->keys->len, ==, FILES_OF_A_SET - 1);
 		g_ptr_array_set_size(sweep->keys, (int)removed);
+		g_array_set_size(sweep->sizes, removed);
 		g_ptr_array_set_size(sweep->last, 0);
 		g_assert_true(hf_sweep_run(world->fixture->store, sweep, hf_clock_now_s(), NULL));
 		prune(world);

@@ -30,15 +30,36 @@ test_it_is_held_until_it_is_let_go(void)
 	g_assert_false(hf_job_file_is_held(fixture->folder, "nonesuch"));
 }
 
+static int is_looking_over;
+
+static gpointer
+look_again_and_again(gpointer folder)
+{
+	while (!__atomic_load_n(&is_looking_over, __ATOMIC_ACQUIRE))
+		(void)hf_job_file_is_held(folder, ID);
+	return NULL;
+}
+
 /* A look must not be what makes a job fail to take it. */
 static void
 test_who_looks_disturbs_nobody(void)
 {
 	g_autoptr(StateFixture) fixture = state_fixture_new();
-	g_autoptr(HfJobFile) file = hf_job_file_make(fixture->folder, ID, NULL);
+	GThread *looker = g_thread_new("looker", look_again_and_again, fixture->folder);
 
-	for (int i = 0; i < 100; i++)
-		g_assert_true(hf_job_file_is_held(fixture->folder, ID));
+	for (int i = 0; i < 300; i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(HfJobFile) file = hf_job_file_adopt(fixture->folder, ID, &error);
+
+		/* The folder is made by the first job of all. */
+		if (i == 0 && !file)
+			file = hf_job_file_make(fixture->folder, ID, NULL);
+		else
+			g_assert_no_error(error);
+		g_assert_nonnull(file);
+	}
+	__atomic_store_n(&is_looking_over, 1, __ATOMIC_RELEASE);
+	g_thread_join(looker);
 }
 
 static void

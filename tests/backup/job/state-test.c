@@ -499,6 +499,30 @@ test_sets_are_read_as_they_were_written(void)
 	g_assert_true(hf_error_is(error, HF_ERROR_NOT_FOUND));
 }
 
+/* As the version before left it: without what step 2 adds, and with what was noted. */
+static void
+test_an_older_schema_is_brought_up(void)
+{
+	g_autoptr(StateFixture) fixture = state_fixture_new();
+	g_autoptr(GString) sql = g_string_new("DROP TABLE changes; PRAGMA user_version = 1;");
+	static const char *const tables[] = {"jobs", "sets", "sets_seen", "marks"};
+	uint64_t before;
+
+	set_mark(fixture, 1);
+	for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+		g_string_append_printf(
+			sql, "DROP TRIGGER %s_insert; DROP TRIGGER %s_update; DROP TRIGGER %s_delete;",
+			tables[i], tables[i], tables[i]);
+	g_assert_cmpint(sqlite3_exec(hf_state_handle(fixture->state), sql->str, NULL, NULL, NULL), ==,
+			SQLITE_OK);
+	g_clear_pointer(&fixture->state, hf_state_free);
+	fixture->state = hf_state_open(fixture->folder, NULL);
+	g_assert_cmpint(get_mark(fixture->state), ==, 1);
+	before = hf_state_version(fixture->state);
+	set_mark(fixture, 2);
+	g_assert_cmpuint(hf_state_version(fixture->state), !=, before);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -515,6 +539,7 @@ main(int argc, char **argv)
 			test_damage_under_an_open_state_is_set_aside);
 	g_test_add_func("/state/damaged/only-one-file-is-kept", test_only_one_damaged_file_is_kept);
 	g_test_add_func("/state/a-newer-schema-is-left-alone", test_a_newer_schema_is_left_alone);
+	g_test_add_func("/state/an-older-schema-is-brought-up", test_an_older_schema_is_brought_up);
 	g_test_add_func("/state/a-full-disk-is-transient-and-breaks-nothing",
 			test_a_full_disk_is_transient_and_breaks_nothing);
 	g_test_add_func("/state/a-write-that-is-refused-is-an-error",

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "backup/restore/database.h"
+#include "backup/restore/database-target.h"
 #include "backup/source/scan.h"
 #include "backup/store/dir.h"
 #include "common/cancel.h"
@@ -337,6 +337,28 @@ test_cancelled_restore_drops_what_it_made(Fixture *fixture, gconstpointer data)
 	g_assert_false(copy_exists(fixture));
 }
 
+/* An order that was given up may have been carried out all the same: it is waited for, and the stop comes behind it. */
+static void
+test_a_cancelled_create_is_known_to_be_made(Fixture *fixture, gconstpointer data)
+{
+	const HfRestoreDatabase options = {.target = fixture->target};
+	g_autoptr(GError) error = NULL;
+	HfRestoreResult result = {0};
+
+	(void)data;
+	hf_cancel_request();
+	g_assert_true(hf_restore_create(&options, &error));
+	g_assert_no_error(error);
+	hf_cancel_reset();
+	g_assert_true(copy_exists(fixture));
+	hf_cancel_request();
+	g_assert_true(hf_restore_drop(fixture->target));
+	g_assert_false(restore(fixture, true, &result, &error));
+	hf_cancel_reset();
+	g_assert_true(hf_error_is(error, HF_ERROR_CANCELLED));
+	g_assert_false(copy_exists(fixture));
+}
+
 #define ADD(name, sql, function) \
 	g_test_add("/restore-database/" name, Fixture, sql, set_up, function, tear_down)
 
@@ -361,5 +383,6 @@ main(int argc, char **argv)
 	ADD("turned-bit-is-refused", one, test_turned_bit_is_refused);
 	ADD("cut-archive-without-digest-is-refused", one, test_cut_archive_without_digest_is_refused);
 	ADD("cancelled-restore-drops-what-it-made", slow, test_cancelled_restore_drops_what_it_made);
+	ADD("a-cancelled-create-is-known-to-be-made", one, test_a_cancelled_create_is_known_to_be_made);
 	return g_test_run();
 }

@@ -1,0 +1,9 @@
+/*
+ * cli/history.h -- what the history of jobs says to whoever prunes.
+ */
+#pragma once
+
+#include "common/settings.h"
+
+/* hf_jobs_failed_runs() of the state of these settings; empty where that cannot be opened, which was said before. */
+GPtrArray *hf_cli_failed_runs(const HfSettings *settings);
