@@ -114,16 +114,6 @@ next_runs(const HfRuns *runs, int64_t now_s, int64_t *first_s)
 	return member;
 }
 
-/* The default where this build knows no retention. */
-static int64_t
-retention_days(const HfSettings *settings)
-{
-	for (int id = 0; id < HF_SETTING_COUNT; id++)
-		if (strcmp(hf_setting((HfSettingId)id)->name, "BACKUP_RETENTION_DAYS") == 0)
-			return hf_settings_number(settings, (HfSettingId)id);
-	return 30;
-}
-
 /* Makes the reply, and notes up to when it is true. */
 static HfJson *
 make(HfService *service, HfState *state, GError **error)
@@ -140,7 +130,8 @@ make(HfService *service, HfState *state, GError **error)
 	service->status.until_s = now_s + (running ? RUNNING_TRUE_S : TRUE_S);
 	hf_json_add_flag(members, "success", true);
 	hf_json_add_number(members, "totalBackups", 0);
-	hf_json_add_number(members, "retentionDays", (uint64_t)retention_days(service->settings));
+	hf_json_add_number(members, "retentionDays",
+			   (uint64_t)hf_settings_number(service->settings, HF_SET_BACKUP_RETENTION_DAYS));
 	files = add_groups(members, sets);
 	json_object_object_add(members, "totalBackups", json_object_new_int64((int64_t)files));
 	/* Null where there is none. */

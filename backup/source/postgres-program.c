@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/source/postgres.h"
+#include "common/cancel.h"
 #include "common/child.h"
 #include "common/error.h"
 
@@ -96,6 +97,9 @@ hf_pg_program(const char *name, int server_major, const char *bin_dir, char **fo
 			*found_version_out = g_steal_pointer(&best.version);
 		return g_steal_pointer(&best.path);
 	}
+	/* Whoever was asked to stop while a program told its version has not looked at all of them. */
+	if (!hf_cancel_check(error))
+		return NULL;
 	if (newest_seen > 0)
 		hf_error_set(
 			error, HF_ERROR_NOT_FOUND,

@@ -98,6 +98,10 @@ find_dump_program(HfPostgres *self, GError **error)
 	self->info.server_major = PQserverVersion(self->connection) / 10000;
 	self->dump_program = hf_pg_program("pg_dump", self->info.server_major, self->bin_dir,
 					   &self->dump_version, &missing);
+	if (hf_error_is(missing, HF_ERROR_CANCELLED)) {
+		g_propagate_error(error, g_steal_pointer(&missing));
+		return false;
+	}
 	return self->dump_program ||
 	       hf_error_set(error, HF_ERROR_USAGE, "database \"%s\": the server is version %s: %s",
 			    self->database, self->server_version, missing->message);

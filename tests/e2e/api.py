@@ -137,7 +137,8 @@ def _():
         other = refused(stack.call("POST", "trigger"), 409)
         assert other.json["job"] == reply.json["job"], other
         assert stack.call("POST", "jobs/" + reply.json["job"] + "/cancel").status == 202
-        assert stack.job(reply.json["job"])["status"] == "cancelled"
+        record = stack.job(reply.json["job"])
+        assert record["status"] == "cancelled", record
         refused(stack.call("POST", "jobs/" + reply.json["job"] + "/cancel"), 409)
 
 

@@ -299,7 +299,9 @@ def _():
                 assert stack.fastcgi("GET", "status").status == 401
                 assert stack.fastcgi("POST", "sets/2024-01-15_02-00-00/verify", body, **told).status == 422
         stack.call("POST", "images")
-        ask()
+        # Until the audit trail is as long as it gets, SQLite's cache of it grows.
+        for _ in range(4):
+            ask()
         before = private(stack.workers()[0])
         for _ in range(3):
             ask()

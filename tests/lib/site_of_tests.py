@@ -42,7 +42,12 @@ class Locked:
     """While it holds, a dump of the database waits: pg_dump wants a lock that somebody else has."""
 
     def __enter__(self):
-        self.thread = threading.Thread(target=psql, args=(DATABASE, "BEGIN; LOCK TABLE t; SELECT pg_sleep(600)"))
+        def hold():
+            try:
+                psql(DATABASE, "BEGIN; LOCK TABLE t; SELECT pg_sleep(600)")
+            except AssertionError:
+                pass  # its connection was ended, below
+        self.thread = threading.Thread(target=hold)
         self.thread.start()
         self.pid = wait_for(lambda: psql("postgres", "SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
                                          f" AND database = (SELECT oid FROM pg_database WHERE datname = '{DATABASE}')"))
