@@ -11,6 +11,16 @@
 #include "common/clock.h"
 #include "common/error.h"
 
+static int verify_given = -1; /* -1: what VERIFY_AFTER_BACKUP says */
+
+#define VERIFY_OPTION \
+	{ \
+		"verify", 0, 0, G_OPTION_ARG_INT, &verify_given, \
+			"Prove the set to be of LEVEL, or as far as this host can, instead of what " \
+			"VERIFY_AFTER_BACKUP says", \
+			"LEVEL" \
+	}
+
 static struct {
 	gboolean full;
 } backup_images_given;
@@ -97,6 +107,8 @@ open_images(Job *job, const HfSettings *settings, bool is_full_run, GError **err
 static bool
 open_store(Job *job, const HfSettings *settings, GError **error)
 {
+	if (verify_given < -1 || verify_given > 4)
+		return hf_error_set(error, HF_ERROR_USAGE, "--verify %d: 0 to 4 is wanted", verify_given);
 	job->store = hf_store_open_settings(settings, error);
 	return job->store != NULL;
 }
@@ -135,7 +147,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 		return false;
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
-	hf_cli_prove_after(cli, job->store, manifest->id);
+	hf_cli_prove_after(cli, job->store, manifest->id, verify_given);
 	hf_outcome_prune(cli, job->store);
 	return true;
 }
@@ -207,6 +219,8 @@ run_backup_full(HfCli *cli, char **arguments, GError **error)
 	return run_job(cli, &job, &job.database_progress, run_full, error);
 }
 
+static GOptionEntry backup_database_options[] = {VERIFY_OPTION, {0}};
+
 const HfCommand hf_command_backup_database = {
 	"backup database",
 	"",
@@ -221,13 +235,14 @@ const HfCommand hf_command_backup_database = {
 	"Ctrl-C cancels; nothing is stored then. The exit status is 3 where the set was stored but a part "
 	"of what was "
 	"asked for is missing.",
-	NULL,
+	backup_database_options,
 	false,
 	run_backup_database};
 
 static GOptionEntry backup_images_options[] = {{"full", 0, 0, G_OPTION_ARG_NONE, &backup_images_given.full,
 						"Store every image again, and refer to no earlier archive",
 						NULL},
+					       VERIFY_OPTION,
 					       {0}};
 
 const HfCommand hf_command_backup_images = {
@@ -253,6 +268,7 @@ const HfCommand hf_command_backup_images = {
 static GOptionEntry backup_full_options[] = {
 	{"full-images", 0, 0, G_OPTION_ARG_NONE, &backup_full_given.full_images,
 	 "Store every image again, and refer to no earlier archive", NULL},
+	VERIFY_OPTION,
 	{0}};
 
 const HfCommand hf_command_backup_full = {

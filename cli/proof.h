@@ -24,7 +24,8 @@ bool hf_cli_prove(HfCli *cli, HfStore *store, const HfSet *set, int level, HfPro
 void hf_cli_conclude_proof(HfCli *cli, const HfSet *set, int wanted, const HfProof *proof);
 
 /*
- * Proves a set that was just stored where VERIFY_AFTER_BACKUP says so.  What it comes to is said and told; cli->exit becomes
- * HF_EXIT_SUSPECT where it is not what was wanted.
+ * Proves a set that was just stored, to the level that VERIFY_AFTER_BACKUP says, or, where asked is not -1, to that level or as
+ * far as this host can.  What it comes to is said and told; cli->exit becomes HF_EXIT_SUSPECT where the proof failed, or
+ * where the setting wants more than was reached.
  */
-void hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id);
+void hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id, int asked);

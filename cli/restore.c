@@ -46,8 +46,9 @@ parse_way(HfRestoreWay *way_out, GError **error)
 				    "--create, --swap, --in-place and --table exclude each other");
 	if (given.data_only && !tables)
 		return hf_error_set(error, HF_ERROR_USAGE, "--data-only goes with --table alone");
-	if (given.confirm && !swap && !in_place)
-		return hf_error_set(error, HF_ERROR_USAGE, "--confirm goes with --swap or --in-place");
+	if (given.confirm && !swap && !in_place && !tables)
+		return hf_error_set(error, HF_ERROR_USAGE,
+				    "--confirm goes with --swap, --in-place or --table");
 	if (given.preflight && tables)
 		return hf_error_set(error, HF_ERROR_USAGE, "--preflight does not go with --table");
 	if (given.jobs < 0 || given.jobs > HF_RESTORE_JOBS_MAX)
@@ -61,14 +62,28 @@ parse_way(HfRestoreWay *way_out, GError **error)
 	return true;
 }
 
+/* Into a live database goes a single table only if somebody named the database. */
+static HfPgTarget *
+find_own_target(const HfCli *cli, GError **error)
+{
+	g_autoptr(HfPgTarget) target = hf_database_from_settings(cli->settings, error);
+
+	if (!target || !given.tables || strcmp(given.confirm, target->database) == 0)
+		return g_steal_pointer(&target);
+	hf_error_set(error, HF_ERROR_USAGE,
+		     "--confirm \"%s\" is not the name of the database that the settings name, \"%s\"",
+		     given.confirm, target->database);
+	return NULL;
+}
+
 /* A live database that is replaced is the settings' own where none is named; all others must be named. */
 static HfPgTarget *
 find_target(const HfCli *cli, GError **error)
 {
 	HfPgTarget *target;
 
-	if (!given.to && (given.swap || given.in_place))
-		return hf_database_from_settings(cli->settings, error);
+	if (!given.to && (given.swap || given.in_place || (given.tables && given.confirm)))
+		return find_own_target(cli, error);
 	if (!given.to) {
 		hf_error_set(error, HF_ERROR_USAGE,
 			     "--to is missing: name the database to restore into, as "
@@ -299,7 +314,10 @@ static GOptionEntry options[] = {
 	{"in-place", 0, 0, G_OPTION_ARG_NONE, &given.in_place,
 	 "DROP all that the database holds and restore instead of it, in one transaction", NULL},
 	{"confirm", 0, 0, G_OPTION_ARG_STRING, &given.confirm,
-	 "The name of the database that --swap or --in-place replaces; asked for on a terminal", "NAME"},
+	 "The name of the database that --swap or --in-place replaces, asked for on a terminal; or, with "
+	 "--table and "
+	 "without --to, of the settings' own database",
+	 "NAME"},
 	{"table", 0, 0, G_OPTION_ARG_STRING_ARRAY, &given.tables, "Restore this table alone; may be repeated",
 	 "SCHEMA.NAME"},
 	{"data-only", 0, 0, G_OPTION_ARG_NONE, &given.data_only,

@@ -74,9 +74,10 @@ tell_level(HfCli *cli, int wanted, const HfProof *proof)
 
 /* A set is good or not whatever the proof comes to; what came of it is the exit status. */
 void
-hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id)
+hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id, int asked)
 {
-	int level = (int)hf_settings_number(cli->settings, HF_SET_VERIFY_AFTER_BACKUP);
+	int level = asked >= 0 ? asked : (int)hf_settings_number(cli->settings, HF_SET_VERIFY_AFTER_BACKUP);
+	HfExit exit_before = cli->exit;
 	g_autoptr(GError) trouble = NULL;
 	g_autoptr(HfSet) set = NULL;
 	g_autoptr(HfProof) proof = NULL;
@@ -90,10 +91,13 @@ hf_cli_prove_after(HfCli *cli, HfStore *store, const char *id)
 		tell_level(cli, level, proof);
 	if (is_good) {
 		hf_cli_conclude_proof(cli, set, level, proof);
+		/* As far as this host can is what was asked for. */
+		if (asked >= 0)
+			cli->exit = exit_before;
 		return;
 	}
-	g_warning("set %s is stored, but could not be proved to be of level %d (VERIFY_AFTER_BACKUP): %s", id,
-		  level, trouble->message);
+	g_warning("set %s is stored, but could not be proved to be of level %d: %s", id, level,
+		  trouble->message);
 	hf_json_add_text(cli->reply, "verification_error", trouble->message);
 	cli->exit = HF_EXIT_SUSPECT;
 	if (proof)

@@ -70,12 +70,19 @@ text_of(HfJson *body, const char *name)
 static const char *
 check_database(HfJson *body)
 {
+	static const char *const modes[] = {"swap", "in-place", NULL};
+	const char *mode = text_of(body, "mode");
 	HfJson *tables = NULL;
 
 	if (!text_of(body, "confirm"))
 		return "confirm: the name of the database that is replaced is wanted";
-	if (text_of(body, "mode") || text_of(body, "only"))
-		return "mode and only go with \"what\": \"images\"";
+	if (text_of(body, "only"))
+		return "only goes with \"what\": \"images\"";
+	if (mode && !g_strv_contains(modes, mode))
+		return "mode: swap (into a new database, which takes the place of the live one) or in-place "
+		       "is wanted";
+	if (mode && json_object_object_get_ex(body, "tables", NULL))
+		return "mode does not go with tables";
 	if (!json_object_object_get_ex(body, "tables", &tables))
 		return NULL;
 	if (json_object_array_length(tables) == 0)
@@ -111,6 +118,9 @@ restore_parameters(const char *set, HfJson *body, bool is_database)
 	if (is_database) {
 		pass_on(body, "tables", parameters, "table");
 		pass_on(body, "confirm", parameters, "confirm");
+		if (!json_object_object_get_ex(body, "tables", NULL))
+			hf_json_add_flag(parameters, g_strcmp0(mode, "in-place") == 0 ? "in_place" : "swap",
+					 true);
 		return parameters;
 	}
 	pass_on(body, "only", parameters, "only");

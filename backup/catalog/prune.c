@@ -107,13 +107,13 @@ look_at_locks(Work *work, GError **error)
 		HfPruneRow *row = work->prune->rows->pdata[i];
 		const HfSet *set = row->decision->set;
 		g_autofree char *manifest = hf_name_manifest(set->id);
-		HfLock lock;
+		HfObjectLock lock;
 
 		if (row->fate != HF_FATE_DOOMED)
 			continue;
 		if (!hf_store_lock(work->store, set->file_key ? set->file_key : manifest, &lock, error))
 			return false;
-		row->lock = hf_lock_to_text(&lock, work->options->now_s);
+		row->lock = hf_object_lock_to_text(&lock, work->options->now_s);
 		if (row->lock)
 			row->fate = HF_FATE_RETAINED;
 	}

@@ -32,14 +32,14 @@ remove_one(HfStore *store, const char *key, int64_t now_s, GPtrArray *retained, 
 	g_autoptr(GError) refusal = NULL;
 	g_autofree char *text = NULL;
 	HfRetained *stays;
-	HfLock lock;
+	HfObjectLock lock;
 
 	if (hf_store_remove(store, keys, &refusal))
 		return true;
 	if (hf_error_is(refusal, HF_ERROR_DENIED) && !hf_store_lock(store, key, &lock, error))
 		return false;
 	if (hf_error_is(refusal, HF_ERROR_DENIED))
-		text = hf_lock_to_text(&lock, now_s);
+		text = hf_object_lock_to_text(&lock, now_s);
 	if (!text) {
 		g_propagate_error(error, g_steal_pointer(&refusal));
 		return false;

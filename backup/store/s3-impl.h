@@ -29,7 +29,7 @@ HfPut *hf_s3_put_new(HfStore *self, const HfPutOptions *options);
 GPtrArray *hf_s3_unfinished(HfStore *self, const char *prefix, int64_t before_s, GError **error);
 bool hf_s3_abandon(HfStore *self, const HfUnfinished *unfinished, GError **error);
 bool hf_s3_upkeep(HfStore *self, HfUpkeep *upkeep_out, GError **error);
-bool hf_s3_lock(HfStore *self, const char *key, HfLock *lock_out, GError **error);
+bool hf_s3_lock(HfStore *self, const char *key, HfObjectLock *lock_out, GError **error);
 
 /* The key in the bucket.  g_free() it. */
 char *hf_s3_full_key(const HfS3 *s3, const char *key);

@@ -311,7 +311,7 @@ hf_s3_upkeep(HfStore *self, HfUpkeep *upkeep_out, GError **error)
 
 /* API Reference, "GetObjectRetention" and "GetObjectLegalHold". */
 bool
-hf_s3_lock(HfStore *self, const char *key, HfLock *lock_out, GError **error)
+hf_s3_lock(HfStore *self, const char *key, HfObjectLock *lock_out, GError **error)
 {
 	HfS3 *s3 = (HfS3 *)self;
 	g_autofree char *full_key = hf_s3_full_key(s3, key);

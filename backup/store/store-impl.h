@@ -26,7 +26,7 @@ typedef struct {
 	GPtrArray *(*unfinished)(HfStore *self, const char *prefix, int64_t before_s, GError **error);
 	bool (*abandon)(HfStore *self, const HfUnfinished *unfinished, GError **error);
 	bool (*upkeep)(HfStore *self, HfUpkeep *upkeep_out, GError **error);
-	bool (*lock)(HfStore *self, const char *key, HfLock *lock_out, GError **error);
+	bool (*lock)(HfStore *self, const char *key, HfObjectLock *lock_out, GError **error);
 	void (*clear)(
 		HfStore *
 			self); /* frees what the struct holds; the struct, location and endpoint are freed by store.c */

@@ -37,15 +37,15 @@ hf_store_upkeep(HfStore *store, HfUpkeep *upkeep_out, GError **error)
 }
 
 bool
-hf_store_lock(HfStore *store, const char *key, HfLock *lock_out, GError **error)
+hf_store_lock(HfStore *store, const char *key, HfObjectLock *lock_out, GError **error)
 {
-	*lock_out = (HfLock){0};
+	*lock_out = (HfObjectLock){0};
 	return hf_store_check_key(key, error) &&
 	       (!store->ops->lock || store->ops->lock(store, key, lock_out, error));
 }
 
 char *
-hf_lock_to_text(const HfLock *lock, int64_t now_s)
+hf_object_lock_to_text(const HfObjectLock *lock, int64_t now_s)
 {
 	g_autofree char *until = hf_clock_rfc3339(lock->until_s);
 	const char *hold = lock->has_legal_hold ? "under legal hold" : NULL;

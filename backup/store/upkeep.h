@@ -51,11 +51,11 @@ typedef struct {
 	int64_t until_s; /* 0: none */
 	bool is_compliance;
 	bool has_legal_hold;
-} HfLock;
+} HfObjectLock;
 
 /* The lock on the object's current version; nothing where there is no such key. */
-bool hf_store_lock(HfStore *store, const char *key, HfLock *lock_out,
+bool hf_store_lock(HfStore *store, const char *key, HfObjectLock *lock_out,
 		   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* "until 2024-01-15T02:00:00Z (compliance)", "under legal hold"; NULL where it holds nothing at now_s.  g_free() it. */
-char *hf_lock_to_text(const HfLock *lock, int64_t now_s);
+char *hf_object_lock_to_text(const HfObjectLock *lock, int64_t now_s);

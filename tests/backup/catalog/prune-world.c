@@ -70,13 +70,13 @@ guard_upkeep(HfStore *self, HfUpkeep *upkeep_out, GError **error)
 }
 
 static bool
-guard_lock(HfStore *self, const char *key, HfLock *lock_out, GError **error)
+guard_lock(HfStore *self, const char *key, HfObjectLock *lock_out, GError **error)
 {
 	const Guard *guard = (Guard *)self;
 
 	(void)error;
 	if (g_hash_table_contains(guard->locked, key))
-		*lock_out = (HfLock){guard->locked_until_s, true, false};
+		*lock_out = (HfObjectLock){guard->locked_until_s, true, false};
 	return true;
 }
 
