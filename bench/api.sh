@@ -17,7 +17,7 @@ chmod 755 "$work"
 cleanup() {
 	status=$?
 	trap '' INT TERM HUP
-	tests/lib/stack.sh stop "$work/stack" >/dev/null 2>&1 || true
+	"$root/tests/lib/stack.sh" stop "$work/stack" >/dev/null 2>&1 || true
 	rm -rf "$work"
 	exit "$status"
 }
