@@ -31,7 +31,8 @@ trap 'exit 143' TERM HUP
 # Anything of the caller's that would be a setting must not reach the tests.
 while IFS='=' read -r name _; do
 	case $name in
-	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ) unset "$name" ;;
+	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ | \
+		KEEP_* | PRUNE_* | SCRATCH_* | VERIFY_* | SHRINK_* | ARCHIVE_BYTES) unset "$name" ;;
 	esac
 done < <(env)
 export LC_ALL=C.UTF-8
@@ -42,12 +43,37 @@ failed_early() { # NAME LOGFILE: what could not even be built
 	echo "0 passed, 1 failed"
 	exit 1
 }
+make_in() { # FOLDER TARGET...
+	local folder=$1
+	shift
+	make -C "$folder" -j"$(nproc)" "$@" >>"$folder.log" 2>&1 || failed_early "make $* in ${folder##*/}" "$folder.log"
+}
 build() { # FOLDER [CONFIGURE OPTION...]
 	local folder=$1
 	shift
 	mkdir -p "$folder"
-	(cd "$folder" && "$root/configure" "$@" && make -j"$(nproc)" && make -j"$(nproc)" check-programs) \
-		>"$folder.log" 2>&1 || failed_early "build: configure $*" "$folder.log"
+	(cd "$folder" && "$root/configure" "$@") >"$folder.log" 2>&1 || failed_early "configure $*" "$folder.log"
+}
+# What has threads, under ThreadSanitizer; what has memory of its own kind, under valgrind, as it is shipped.
+is_for_tsan() {
+	case $1 in
+	*/gzip-test | */reorder-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test | */job-run-test) ;;
+	*) false ;;
+	esac
+}
+is_for_valgrind() {
+	case $1 in
+	*/auth-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | \
+		*/record-test | */job-run-test | */header-test | */age-test) ;;
+	*) false ;;
+	esac
+}
+chosen() { # TEST PROGRAM...: those of which TEST is true
+	local test=$1 program
+	shift
+	for program in "$@"; do
+		if "$test" "$program"; then echo "$program"; fi
+	done
 }
 
 deploy/install-packages.sh build run server s3 tests
@@ -64,6 +90,14 @@ build "$work/asan" --enable-werror --enable-sanitizers
 build "$work/plain" --enable-werror
 build "$work/tsan" --enable-werror --enable-sanitizers=thread
 build "$work/fuzz" --enable-fuzzers CC=clang
+read -r -a programs < <(make -s -C "$work/asan" list-check-programs)
+mapfile -t tsan_programs < <(chosen is_for_tsan "${programs[@]}")
+mapfile -t valgrind_programs < <(chosen is_for_valgrind "${programs[@]}")
+mapfile -t fuzzers < <(make -s -C "$work/fuzz" list-check-programs | tr ' ' '\n' | grep -- '-fuzz$')
+make_in "$work/asan" all check-programs
+make_in "$work/plain" all "${valgrind_programs[@]}"
+make_in "$work/tsan" "${tsan_programs[@]}"
+make_in "$work/fuzz" "${fuzzers[@]}"
 
 mkdir "$work/npm"
 cp tests/npm/package.json tests/npm/package-lock.json "$work/npm"
@@ -93,25 +127,14 @@ chmod 1777 "$TMPDIR"
 list=$work/list
 {
 	echo "tests/lint.sh"
-	programs=$(cd "$work/asan" && make -s check-programs)
-	for program in $programs; do
+	for program in "${programs[@]}"; do
 		case $program in
 		*-test) echo "$work/asan/$program" ;;
 		esac
 	done
-	# What has threads, under ThreadSanitizer; what has memory of its own kind, under valgrind, as it is shipped.
-	for program in $programs; do
-		case $program in
-		*/gzip-test | */reorder-test | */relay-test | */digest-test | */hasher-test | */zstd-test | */child-test | */s3-server-test | */job-run-test) echo "$work/tsan/$program" ;;
-		esac
-		case $program in
-		*/auth-test | */stage-test | */members-test | */secret-test | */settings-test | */manifest-test | */scan-test | */s3-sign-test | \
-			*/record-test | */job-run-test | */header-test | */age-test)
-			echo "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
-				"$work/plain/$program"
-			;;
-		esac
-	done
+	printf '%s\n' "${tsan_programs[@]/#/$work/tsan/}"
+	printf "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite %s\n" \
+		"${valgrind_programs[@]/#/$work/plain/}"
 	for script in tests/e2e/*.py tests/fault/*.py tests/fuzz/*.py; do
 		[ -e "$script" ] && echo "python3 $script"
 	done
