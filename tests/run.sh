@@ -94,8 +94,11 @@ read -r -a programs < <(make -s -C "$work/asan" list-check-programs)
 mapfile -t tsan_programs < <(chosen is_for_tsan "${programs[@]}")
 mapfile -t valgrind_programs < <(chosen is_for_valgrind "${programs[@]}")
 mapfile -t fuzzers < <(make -s -C "$work/fuzz" list-check-programs | tr ' ' '\n' | grep -- '-fuzz$')
-make_in "$work/asan" all check-programs
-make_in "$work/plain" all "${valgrind_programs[@]}"
+# "all" is a make of its own, and two at once would write the same files.
+make_in "$work/asan" all
+make_in "$work/asan" check-programs
+make_in "$work/plain" all
+make_in "$work/plain" "${valgrind_programs[@]}"
 make_in "$work/tsan" "${tsan_programs[@]}"
 make_in "$work/fuzz" "${fuzzers[@]}"
 
