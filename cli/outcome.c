@@ -296,9 +296,17 @@ hf_outcome_prune(HfCli *cli, HfStore *store)
 {
 	g_autoptr(GPtrArray) failed = NULL;
 	g_autoptr(HfPrune) prune = NULL;
+	g_autofree char *reader = NULL;
 
 	if (cli->exit != HF_EXIT_GOOD)
 		return;
+	/* A set that is being restored must not go; prune as a job of its own is kept apart by the claim. */
+	reader = hf_cli_reading_job(cli->settings);
+	if (reader) {
+		g_message("old sets stay for now, since job %s is reading one: the next backup prunes",
+			  reader);
+		return;
+	}
 	failed = hf_cli_failed_runs(cli->settings);
 	prune = hf_prune_after_backup(store, cli->settings, failed);
 	if (!prune)

@@ -13,6 +13,7 @@ static const HfJobKind kinds[] = {
 	{"backup database", HF_JOB_DATABASE, HF_JOB_DATABASE, true},
 	{"backup images", HF_JOB_IMAGES, HF_JOB_IMAGES, true},
 	{"verify", HF_JOB_READS, 0, true},
+	{"drill", HF_JOB_READS, 0, true},
 	{"restore database", HF_JOB_READS, 0, false},
 	{"restore images", HF_JOB_READS, 0, false},
 	{"prune", HF_JOB_REMOVES, BOTH | HF_JOB_READS | HF_JOB_REMOVES, true},

@@ -104,6 +104,24 @@ def _():
         assert again["deleted"] == 0 and again["removed"] == [], again
 
 
+@case("/prune/after-a-backup-it-leaves-what-may-be-read-alone")
+def _():
+    with Sets(KEEP_LAST="1", BACKUP_RETENTION_DAYS="0") as world:
+        old, second = (world.backup(PRUNE_AFTER_BACKUP="false") for _ in range(2))
+        os.chmod(world.folder, 0o711)  # a scratch cluster runs as another user where the tests run as root
+        # A proof of level 4 makes a cluster first: it takes several times as long as a backup, and there are two of them.
+        readers = [world.start("verify", old, "--level", "4") for _ in range(2)]
+        wait_for(lambda: [job for job in world.run("--json", "jobs").json["jobs"]
+                          if job["kind"] == "verify" and job["status"] == "running"])
+        done = world.run("backup", "database", program=HOLDFAST_PLAIN)
+        assert done.code == 0 and "is reading one: the next backup prunes" in done.err and second in world.listed(), done
+        for reader in readers:
+            _, said = reader.communicate()
+            assert reader.returncode == 0, said
+        newest = world.backup()
+        assert world.listed() == [old, newest]  # the one that was proved highest stays
+
+
 @case("/prune/runs-after-every-good-backup")
 def _():
     with Sets(KEEP_LAST="2", BACKUP_RETENTION_DAYS="0") as world:
