@@ -35,18 +35,27 @@ warn_about_password(const char *url)
 
 /* ---- what was asked for ---- */
 
-static bool
-parse_way(HfRestoreWay *way_out, GError **error)
+static HfRestoreWay
+way_of(void)
 {
-	bool create = given.create, swap = given.swap, in_place = given.in_place,
-	     tables = given.tables != NULL;
+	if (given.create)
+		return HF_RESTORE_CREATE;
+	if (given.swap)
+		return HF_RESTORE_SWAP;
+	if (given.in_place)
+		return HF_RESTORE_IN_PLACE;
+	return given.tables ? HF_RESTORE_TABLES : HF_RESTORE_INTO;
+}
 
-	if (create + swap + in_place + tables > 1)
-		return hf_error_set(error, HF_ERROR_USAGE,
-				    "--create, --swap, --in-place and --table exclude each other");
+/* What goes with which way. */
+static bool
+check_options(HfRestoreWay way, GError **error)
+{
+	const bool tables = way == HF_RESTORE_TABLES;
+
 	if (given.data_only && !tables)
 		return hf_error_set(error, HF_ERROR_USAGE, "--data-only goes with --table alone");
-	if (given.confirm && !swap && !in_place && !tables)
+	if (given.confirm && way != HF_RESTORE_SWAP && way != HF_RESTORE_IN_PLACE && !tables)
 		return hf_error_set(error, HF_ERROR_USAGE,
 				    "--confirm goes with --swap, --in-place or --table");
 	if (given.preflight && tables)
@@ -54,12 +63,17 @@ parse_way(HfRestoreWay *way_out, GError **error)
 	if (given.jobs < 0 || given.jobs > HF_RESTORE_JOBS_MAX)
 		return hf_error_set(error, HF_ERROR_USAGE, "--jobs %d: 1 to %d connections are allowed",
 				    given.jobs, HF_RESTORE_JOBS_MAX);
-	*way_out = create     ? HF_RESTORE_CREATE
-		   : swap     ? HF_RESTORE_SWAP
-		   : in_place ? HF_RESTORE_IN_PLACE
-		   : tables   ? HF_RESTORE_TABLES
-			      : HF_RESTORE_INTO;
 	return true;
+}
+
+static bool
+parse_way(HfRestoreWay *way_out, GError **error)
+{
+	if (given.create + given.swap + given.in_place + (given.tables != NULL) > 1)
+		return hf_error_set(error, HF_ERROR_USAGE,
+				    "--create, --swap, --in-place and --table exclude each other");
+	*way_out = way_of();
+	return check_options(*way_out, error);
 }
 
 /* Into a live database goes a single table only if somebody named the database. */
