@@ -16,9 +16,7 @@ static int verify_given = -1; /* -1: what VERIFY_AFTER_BACKUP says */
 #define VERIFY_OPTION \
 	{ \
 		"verify", 0, 0, G_OPTION_ARG_INT, &verify_given, \
-			"Prove the set to be of LEVEL, or as far as this host can, instead of what " \
-			"VERIFY_AFTER_BACKUP says", \
-			"LEVEL" \
+			"Prove the set to be of LEVEL, or as far as this host can", "LEVEL" \
 	}
 
 static struct {

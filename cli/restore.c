@@ -328,10 +328,7 @@ static GOptionEntry options[] = {
 	{"in-place", 0, 0, G_OPTION_ARG_NONE, &given.in_place,
 	 "DROP all that the database holds and restore instead of it, in one transaction", NULL},
 	{"confirm", 0, 0, G_OPTION_ARG_STRING, &given.confirm,
-	 "The name of the database that --swap or --in-place replaces, asked for on a terminal; or, with "
-	 "--table and "
-	 "without --to, of the settings' own database",
-	 "NAME"},
+	 "The name of the database that is replaced, or that --table goes into without --to", "NAME"},
 	{"table", 0, 0, G_OPTION_ARG_STRING_ARRAY, &given.tables, "Restore this table alone; may be repeated",
 	 "SCHEMA.NAME"},
 	{"data-only", 0, 0, G_OPTION_ARG_NONE, &given.data_only,
