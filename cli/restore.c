@@ -319,8 +319,7 @@ run(HfCli *cli, char **arguments, GError **error)
 
 static GOptionEntry options[] = {
 	{"to", 0, 0, G_OPTION_ARG_STRING, &given.to,
-	 "The database to restore into (required, but for --swap and --in-place: then the settings' own)",
-	 "URL"},
+	 "The database to restore into; without it --swap and --in-place take the settings' own", "URL"},
 	{"create", 0, 0, G_OPTION_ARG_NONE, &given.create,
 	 "Make the database, which must not exist; a failed restore drops it again", NULL},
 	{"swap", 0, 0, G_OPTION_ARG_NONE, &given.swap,
