@@ -204,7 +204,7 @@ def _():
         assert start(world, "backup full")[:2] == (3, name)
         result = world.run("backup", "database", "--json")
         assert result.code == 1 and result.json["code"] == "conflict" and name in result.json["error"], result
-        assert world.run("prune").code == 1 and world.run("prune", "--dry-run").code == 0
+        assert world.run("prune").code == 1 and world.run("prune", "--dry-run").code in (0, 3)  # 3: a run goes on
         blocked.let_go()
         assert ended(world, name)["status"] == "done"
         # What was refused is no job.
