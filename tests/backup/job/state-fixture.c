@@ -96,11 +96,10 @@ state_fixture_find(const StateFixture *fixture, const char *id)
 	return record;
 }
 
-int
-state_fixture_in_child(const StateFixture *fixture, bool as_nobody,
-		       int (*work)(HfState *state, const char *folder))
+pid_t
+state_fixture_fork(const StateFixture *fixture, bool as_nobody,
+		   int (*work)(HfState *state, const char *folder))
 {
-	int status = 0;
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -111,6 +110,21 @@ state_fixture_in_child(const StateFixture *fixture, bool as_nobody,
 		state = hf_state_open(fixture->folder, NULL);
 		_exit(work(state, fixture->folder));
 	}
+	return child;
+}
+
+int
+state_fixture_wait(pid_t child)
+{
+	int status = 0;
+
 	g_assert_cmpint(waitpid(child, &status, 0), ==, child);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+int
+state_fixture_in_child(const StateFixture *fixture, bool as_nobody,
+		       int (*work)(HfState *state, const char *folder))
+{
+	return state_fixture_wait(state_fixture_fork(fixture, as_nobody, work));
 }

@@ -32,3 +32,9 @@ HfJobRecord *state_fixture_find(const StateFixture *fixture, const char *id);
  */
 int state_fixture_in_child(const StateFixture *fixture, bool as_nobody,
 			   int (*work)(HfState *state, const char *folder));
+
+/* In two steps, for several at once.  The process that forks must have no other threads: a lock that one of them holds would
+ * be held in the child for ever. */
+pid_t state_fixture_fork(const StateFixture *fixture, bool as_nobody,
+			 int (*work)(HfState *state, const char *folder));
+int state_fixture_wait(pid_t child);

@@ -363,23 +363,17 @@ count_up(HfState *state, const char *folder)
 	return 0;
 }
 
-static gpointer
-child_counts(gpointer fixture)
-{
-	return GINT_TO_POINTER(state_fixture_in_child(fixture, false, count_up));
-}
-
 static void
 test_several_processes_write_at_once(void)
 {
 	g_autoptr(StateFixture) fixture = state_fixture_new();
 	g_autoptr(GPtrArray) entries = NULL;
-	GThread *threads[WRITERS];
+	pid_t children[WRITERS];
 
 	for (int i = 0; i < WRITERS; i++)
-		threads[i] = g_thread_new("child", child_counts, fixture);
+		children[i] = state_fixture_fork(fixture, false, count_up);
 	for (int i = 0; i < WRITERS; i++)
-		g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(threads[i])), ==, 0);
+		g_assert_cmpint(state_fixture_wait(children[i]), ==, 0);
 	entries = hf_audit_list(fixture->state, 0, 2 * WRITERS * WRITES, NULL);
 	g_assert_cmpuint(entries->len, ==, WRITERS * WRITES);
 }
