@@ -492,21 +492,32 @@ check_index(const HfIndex *index, const HfDatabaseRecord *database, GError **err
 	       hf_error_set(error, HF_ERROR_CORRUPT, "its member table is of another archive");
 }
 
+static bool
+check_length(const HfArchive *index, uint64_t bytes, GError **error)
+{
+	return bytes == index->plain_bytes ||
+	       hf_error_set(error, HF_ERROR_CORRUPT,
+			    "it unpacks to %" G_GUINT64_FORMAT " bytes, the manifest says %" G_GUINT64_FORMAT,
+			    bytes, index->plain_bytes);
+}
+
 GPtrArray *
 hf_catalog_read_tables(HfStore *store, HfManifest *manifest, GError **error)
 {
 	HfDatabaseRecord *database = manifest->database;
 	g_autoptr(HfIndex) index = hf_index_new();
 	g_autoptr(HfStage) reader = NULL;
+	uint64_t bytes = 0;
 
 	if (!database || !database->index) {
 		hf_error_set(error, HF_ERROR_NOT_FOUND, "set \"%s\" has no index of tables", manifest->id);
 		return NULL;
 	}
-	reader = hf_index_reader_new(manifest->id, index);
+	reader = hf_meter_new(hf_index_reader_new(manifest->id, index), &bytes);
 	if (!hf_archive_read(store, database->index, reader, error))
 		return NULL;
-	if (!hf_stage_finish(reader, error) || !check_index(index, database, error)) {
+	if (!hf_stage_finish(reader, error) || !check_index(index, database, error) ||
+	    !check_length(database->index, bytes, error)) {
 		const HfPart *part = g_ptr_array_index(database->index->parts, 0);
 
 		g_prefix_error(error, "\"%s\": ", part->key);

@@ -275,6 +275,8 @@ def harmless(was, changed):
         for member in ("server_version", "encoding", "collate", "ctype", "dump_version", "name"):
             manifest["database"].pop(member, None)
         images = manifest["images"]
+        for archive in ("index", "top", "parity", "dead"):
+            images.get(archive, {}).pop("plain_bytes", None)
         for member in ("source", "base", "added", "changed", "deleted", "unchanged", "references", "full_reason"):
             images.pop(member, None)
         for archive in images["archives"]:

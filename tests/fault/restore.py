@@ -34,7 +34,7 @@ BROKEN = [
 
 
 def backed_up(database, sql, **env):
-    drop_like("^faults_")
+    drop_like("^faults_(back|live)")
     world = World(fresh_database(database, sql))
     world.env.update(env)
     done = world.run("--json", "backup", "database")
@@ -86,7 +86,7 @@ def broken_case(phase, sql, statement, word):
             result = world.run("restore", "database", "latest", "--in-place", "--confirm", live, "--to", url(live))
             one_error(result, word, "nothing was changed")
             assert plain_dump(live) == before
-            drop_like("^faults_")
+            drop_like("^faults_(back|live)")
 
 
 for row in BROKEN:
@@ -114,7 +114,7 @@ def _():
         result = world.run("restore", "database", "latest", "--table", "large", "--to", url(live))
         one_error(result, archive_of(world))
         assert plain_dump(live) == before
-        drop_like("^faults_")
+        drop_like("^faults_(back|live)")
 
 
 # Without autovacuum: an analyze of it would call the function, too.
@@ -140,7 +140,7 @@ def _():
         out, err = child.communicate(timeout=60)
         assert child.returncode == 1 and "connection was lost" in err, (out, err)
         assert not databases("^faults_back"), (out, err)
-        drop_like("^faults_")
+        drop_like("^faults_(back|live)")
 
 
 @case("/fault/restore/killed-beside-a-live-database-and-run-again")
@@ -160,7 +160,7 @@ def _():
         assert done.code == 0 and left[0] in done.err, done
         names = databases("^faults_live")
         assert len(names) == 2 and "faults_live" in names and "_before_" in "".join(names), names
-        drop_like("^faults_")
+        drop_like("^faults_(back|live)")
 
 
 @case("/fault/restore/a-session-that-the-login-may-not-end-stops-the-swap-and-nothing-is-restored-twice")
@@ -191,7 +191,7 @@ def _():
     assert done.code == 0 and "earlier run" in done.err, done
     assert psql("faults_live", "SELECT obj_description('t'::regclass)") == "of the first run"
     world.close()
-    drop_like("^faults_")
+    drop_like("^faults_(back|live)")
     psql("postgres", "DROP ROLE faults_owner")
 
 
@@ -201,7 +201,7 @@ def _():
         psql("postgres", 'ALTER DATABASE faults_live RENAME TO "faults_live_before_2026-01-02_03-04-05"')
         result = world.run("restore", "database", "latest", "--swap", "--confirm", "faults_live")
         one_error(result, "does not exist", "--create", "faults_live_before_2026-01-02_03-04-05")
-        drop_like("^faults_")
+        drop_like("^faults_(back|live)")
 
 
 @case("/fault/restore/killed-in-the-place-of-a-live-database")
@@ -215,7 +215,7 @@ def _():
         psql("postgres", f"SELECT pg_terminate_backend({pid})")
         wait_for(lambda: not indexing("^faults_live$"))
         assert plain_dump("faults_live") == before
-        drop_like("^faults_")
+        drop_like("^faults_(back|live)")
 
 
 @case("/fault/restore/a-full-disk")
