@@ -118,6 +118,22 @@ meant_by(const Sources *sources, const char *name)
 	return NULL;
 }
 
+/* REPLICA_5_BUCKET, REPLICA_0_DIR: one of ours but for a number that no replica has. */
+static bool
+check_replica(const char *name, const char *origin, GError **error)
+{
+	static const char prefix[] = "REPLICA_";
+	const char *digits = name + strlen(prefix);
+	size_t count = g_str_has_prefix(name, prefix) ? strspn(digits, "0123456789") : 0;
+	g_autofree char *first = count > 0 ? g_strconcat(prefix, "1", digits + count, NULL) : NULL;
+
+	if (!first || !is_ours(first) || is_ours(name))
+		return true;
+	return hf_error_set(error, HF_ERROR_USAGE,
+			    "unknown setting %s (%s): there are replicas 1 to %d, such as %s", name, origin,
+			    HF_REPLICAS_MAX, first);
+}
+
 /* Other names are none of our business: the environment and the .env are mostly the web application's. */
 static bool
 check_spelling(const Sources *sources, GError **error)
@@ -130,6 +146,8 @@ check_spelling(const Sources *sources, GError **error)
 		while (g_hash_table_iter_next(&iter, &name, NULL)) {
 			g_autofree char *meant = is_ours(name) ? NULL : meant_by(sources, name);
 
+			if (!check_replica(name, sources->layers[i].origin, error))
+				return false;
 			if (meant)
 				return hf_error_set(error, HF_ERROR_USAGE,
 						    "unknown setting %s (%s): did you mean %s? Else unset it",
@@ -435,6 +453,13 @@ const char *
 hf_settings_origin(const HfSettings *settings, HfSettingId id)
 {
 	return settings->values[id].origin;
+}
+
+bool
+hf_settings_has_replica(const HfSettings *settings, unsigned number)
+{
+	return hf_settings_text(settings, HF_SET_REPLICA(number, HF_REPLICA_BUCKET)) ||
+	       hf_settings_text(settings, HF_SET_REPLICA(number, HF_REPLICA_DIR));
 }
 
 void
