@@ -34,6 +34,9 @@ report_state(HfDoctor *doctor, const HfReplicaState *replica, const char *place)
 	g_autofree char *behind = replica->behind_since_s > 0 ? hf_text_age(replica->behind_since_s, now_s)
 							      : NULL;
 
+	/* What is known is of the place that the settings named then. */
+	if (g_strcmp0(replica->place, place) != 0)
+		g_clear_pointer(&level, g_free);
 	if (behind)
 		hf_doctor_report(doctor, HF_MARK_WARN, replica->name,
 				 "%s: behind since %s (%" G_GUINT64_FORMAT

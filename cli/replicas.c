@@ -18,7 +18,7 @@
 void
 hf_replicated_clear(HfReplicated *done)
 {
-	g_clear_pointer(&done->trouble, g_free);
+	g_clear_error(&done->trouble);
 }
 
 typedef struct {
@@ -46,7 +46,7 @@ say(const Work *work, const char *name, const char *place, const HfReplication *
 	g_autofree char *bytes = hf_text_bytes(result->bytes);
 	g_autofree char *objects = hf_text_count(result->objects);
 
-	hf_cli_say(cli, "%s %s: %s, %u of %u sets\n", name, place,
+	hf_cli_say(cli, "%s%s%s: %s, %u of %u sets\n", name, place ? " " : "", place ? place : "",
 		   result->is_level ? "level" : "behind", result->sets - result->missing, result->sets);
 	say_list(cli, work->wish->is_dry ? "lacks" : "copied", result->copied);
 	say_list(cli, work->wish->is_dry ? "wrong" : "mended", result->mended);
@@ -99,18 +99,28 @@ to_json(const char *name, const char *place, const HfReplication *result, const 
 	return object;
 }
 
+/* The row of a replica, or NULL; *rows_out holds it. */
+static const HfReplicaState *
+row_of(const Work *work, const char *name, GPtrArray **rows_out)
+{
+	GPtrArray *rows = *rows_out = work->state ? hf_replicas_list(work->state, NULL) : NULL;
+
+	for (guint i = 0; rows && i < rows->len; i++)
+		if (strcmp(((const HfReplicaState *)rows->pdata[i])->name, name) == 0)
+			return rows->pdata[i];
+	return NULL;
+}
+
 /* Where a replica is down nobody knows what it lacks: at least the sets that began since it was level. */
 static uint64_t
 guess_missing(const Work *work, const char *name)
 {
 	g_autoptr(GPtrArray) ids = hf_catalog_list_ids(work->store, NULL);
-	g_autoptr(GPtrArray) rows = hf_replicas_list(work->state, NULL);
-	int64_t level_s = 0, time_s;
+	g_autoptr(GPtrArray) rows = NULL;
+	const HfReplicaState *row = row_of(work, name, &rows);
+	int64_t level_s = row ? row->level_s : 0, time_s;
 	uint64_t missing = 0;
 
-	for (guint i = 0; rows && i < rows->len; i++)
-		if (strcmp(((const HfReplicaState *)rows->pdata[i])->name, name) == 0)
-			level_s = ((const HfReplicaState *)rows->pdata[i])->level_s;
 	for (guint i = 0; ids && i < ids->len; i++)
 		missing += hf_clock_parse_set_id(ids->pdata[i], &time_s) && time_s > level_s;
 	return missing;
@@ -174,10 +184,14 @@ static bool
 bring_level(const Work *work, unsigned number, HfStore *replica, HfReplication *result, GError **error)
 {
 	HfProgress progress = {.phase = "comparing"};
+	g_autoptr(GPtrArray) rows = NULL;
+	const HfReplicaState *row = row_of(work, hf_replica_name(number), &rows);
+	bool was_level = row && row->level_s > 0 && g_strcmp0(row->place, hf_store_location(replica)) == 0;
 	const HfReplicateOptions options = {.policy = policy_of(work->cli->settings, number),
 					    .failed = work->failed,
 					    .now_s = hf_clock_now_s(),
 					    .prunes = work->prunes,
+					    .is_first = !was_level,
 					    .is_dry = work->wish->is_dry,
 					    .progress = &progress};
 	g_autoptr(HfProgressBar) bar = hf_progress_bar_start("replicate", &progress);
@@ -196,8 +210,8 @@ count(HfReplicated *done, const char *name, const HfReplication *result, const G
 	}
 	if (done->behind++ > 0)
 		return;
-	done->trouble = g_strdup_printf("%s: %s", name, why ? why : "it is behind");
-	done->is_usage = hf_error_is(trouble, HF_ERROR_USAGE);
+	done->trouble = g_error_new(HF_ERROR, trouble ? trouble->code : HF_ERROR_FAILED, "%s: %s", name,
+				    why ? why : "it is behind");
 }
 
 static void
@@ -216,7 +230,7 @@ run_one(const Work *work, unsigned number, HfJson *replicas, HfReplicated *done)
 	name_settings(work->cli->settings, number, trouble);
 	if (trouble)
 		result.is_level = false;
-	say(work, name, place ? place : "", &result, trouble);
+	say(work, name, place, &result, trouble);
 	json_object_array_add(replicas, to_json(name, place, &result, trouble));
 	note(work, name, place, &result, trouble);
 	count(done, name, &result, trouble);
@@ -273,7 +287,7 @@ hf_cli_replicate_after(HfCli *cli, HfStore *store)
 	}
 	if (done.behind == 0)
 		return true;
-	g_warning("the backup is stored, but not everywhere: %s", done.trouble);
+	g_warning("the backup is stored, but not everywhere: %s", done.trouble->message);
 	return false;
 }
 

@@ -21,8 +21,7 @@ typedef struct {
 
 typedef struct {
 	unsigned level, behind; /* replicas */
-	char *trouble;          /* NULL, or why the first that is behind is: "replica-1: ..." */
-	bool is_usage;          /* of that one: the settings are wrong */
+	GError *trouble;        /* NULL, or why the first that is behind is: "replica-1: ..." */
 } HfReplicated;
 
 void hf_replicated_clear(HfReplicated *done);

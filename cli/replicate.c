@@ -34,7 +34,8 @@ conclude(HfCli *cli, const HfReplicated *done, GError **error)
 		cli->exit = HF_EXIT_SUSPECT;
 		return true;
 	}
-	return hf_error_set(error, done->is_usage ? HF_ERROR_USAGE : HF_ERROR_FAILED, "%s", done->trouble);
+	g_propagate_error(error, g_error_copy(done->trouble));
+	return false;
 }
 
 static bool

@@ -170,6 +170,33 @@ look_for_references(const HfReplicating *work, const GPtrArray *sets, GError **e
 	return true;
 }
 
+/* ---- two places ---- */
+
+/*
+ * One bucket has many addresses, and settings that differ may mean one place.  There all would seem level with no second copy of
+ * anything, and the replica's rules would delete the store's sets: so at first, and before anything is deleted, it is seen that what
+ * is put into the one does not show in the other.
+ */
+static bool
+check_two_places(const HfReplicating *work, GError **error)
+{
+	static const char text[] = "holdfast replicate wrote this; it may be removed";
+	g_autofree char *key = g_strdup_printf("holdfast_replica_%08x%08x.probe", g_random_int(),
+					       g_random_int());
+	g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
+	bool is_there = false;
+	uint64_t size;
+	bool is_seen = hf_replicate_put(work, key, bytes, error) &&
+		       hf_replicate_size(work->store, key, &is_there, &size, error);
+
+	if (!hf_store_remove(work->replica, (const char *const[]){key, NULL}, is_seen ? error : NULL))
+		return false;
+	return is_seen && (!is_there || hf_error_set(error, HF_ERROR_USAGE,
+						     "%s and %s are one place: name another one for the replica",
+						     hf_store_location(work->store),
+						     hf_store_location(work->replica)));
+}
+
 /* ---- bringing them ---- */
 
 static bool
@@ -298,30 +325,6 @@ count(const HfReplicating *work, const GPtrArray *sets, bool is_done)
 
 /* ---- the replica's own retention ---- */
 
-/*
- * One bucket has many addresses, and settings that differ may mean one place.  There all would seem level, and the replica's rules
- * would delete the store's sets: so before anything is deleted it is seen that what is put into the one does not show in the other.
- */
-static bool
-check_two_places(const HfReplicating *work, GError **error)
-{
-	static const char text[] = "holdfast replicate wrote this; it may be removed";
-	g_autofree char *key = g_strdup_printf("holdfast_replica_%08x%08x.probe", g_random_int(),
-					       g_random_int());
-	g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
-	bool is_there = false;
-	uint64_t size;
-	bool is_seen = hf_replicate_put(work, key, bytes, error) &&
-		       hf_replicate_size(work->store, key, &is_there, &size, error);
-
-	if (!hf_store_remove(work->replica, (const char *const[]){key, NULL}, is_seen ? error : NULL))
-		return false;
-	return is_seen && (!is_there || hf_error_set(error, HF_ERROR_USAGE,
-						     "%s and %s are one place: name another one for the replica",
-						     hf_store_location(work->store),
-						     hf_store_location(work->replica)));
-}
-
 /* Something may be too old there: a set came, or one is that only the replica has. */
 static bool
 may_be_old(const HfReplicating *work)
@@ -398,6 +401,8 @@ hf_replicate(HfStore *store, HfStore *replica, const HfReplicateOptions *options
 
 	hf_replication_begin(result);
 	hf_replicate_phase(&work, "comparing");
+	if (options->is_first && !options->is_dry && !check_two_places(&work, error))
+		return false;
 	look = hf_replica_look(store, replica, error);
 	if (!look)
 		return false;

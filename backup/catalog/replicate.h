@@ -21,6 +21,7 @@ typedef struct {
 	const GPtrArray *failed;  /* of HfFailedRun: as for hf_prune(); NULL */
 	int64_t now_s;
 	bool prunes;          /* delete there what its policy does not keep, once it is level */
+	bool is_first;        /* it was never seen to be level: make sure that it is another place */
 	bool is_dry;          /* look, and write nothing */
 	HfProgress *progress; /* NULL: not wanted */
 } HfReplicateOptions;

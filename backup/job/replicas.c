@@ -12,9 +12,11 @@ static const char list_sql[] =
 static const char note_sql[] =
 	"INSERT INTO replicas (name, place, tried_s, level_s, behind_since_s, missing, error)"
 	" VALUES (?1, ?2, ?3, CASE ?4 WHEN 1 THEN ?3 ELSE 0 END, CASE ?4 WHEN 1 THEN 0 ELSE ?3 END, ?5, ?6)"
+	/* What was seen of another place says nothing of this one. */
 	" ON CONFLICT (name) DO UPDATE SET place = coalesce(?2, place), tried_s = ?3,"
-	" level_s = CASE ?4 WHEN 1 THEN ?3 ELSE level_s END,"
-	" behind_since_s = CASE WHEN ?4 = 1 THEN 0 WHEN behind_since_s > 0 THEN behind_since_s ELSE ?3 END,"
+	" level_s = CASE WHEN ?4 = 1 THEN ?3 WHEN ?2 IS NOT NULL AND place IS NOT ?2 THEN 0 ELSE level_s END,"
+	" behind_since_s = CASE WHEN ?4 = 1 THEN 0 WHEN behind_since_s > 0 AND"
+	" (?2 IS NULL OR place IS ?2) THEN behind_since_s ELSE ?3 END,"
 	" missing = ?5, error = ?6";
 
 void
