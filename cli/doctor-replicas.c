@@ -41,9 +41,11 @@ report_state(HfDoctor *doctor, const HfReplicaState *replica, const char *place)
 		hf_doctor_report(doctor, HF_MARK_WARN, replica->name,
 				 "%s: behind since %s (%" G_GUINT64_FORMAT
 				 " sets are missing): %s: \"holdfast replicate\" catches up",
-				 place, behind, replica->missing, replica->error ? replica->error : "not level");
+				 place, behind, replica->missing,
+				 replica->error ? replica->error : "not level");
 	else if (level)
-		hf_doctor_report(doctor, HF_MARK_OK, replica->name, "%s: level when last seen, %s", place, level);
+		hf_doctor_report(doctor, HF_MARK_OK, replica->name, "%s: level when last seen, %s", place,
+				 level);
 	else
 		hf_doctor_report(doctor, HF_MARK_WARN, replica->name,
 				 "%s: never brought level yet: \"holdfast replicate\" fills it", place);

@@ -52,7 +52,8 @@ say(const Work *work, const char *name, const char *place, const HfReplication *
 	say_list(cli, work->wish->is_dry ? "wrong" : "mended", result->mended);
 	say_list(cli, "deleted", result->deleted);
 	if (result->objects > 0)
-		hf_cli_say(cli, "  %s objects, %s; %" G_GUINT64_FORMAT " of them copied by the server itself\n",
+		hf_cli_say(cli,
+			   "  %s objects, %s; %" G_GUINT64_FORMAT " of them copied by the server itself\n",
 			   objects, bytes, result->copied_by_server);
 	say_list(cli, "trouble", result->troubles);
 	if (trouble)
@@ -138,7 +139,8 @@ reason(const HfReplication *result, const GError *trouble)
 }
 
 static void
-note(const Work *work, const char *name, const char *place, const HfReplication *result, const GError *trouble)
+note(const Work *work, const char *name, const char *place, const HfReplication *result,
+     const GError *trouble)
 {
 	g_autofree char *why = reason(result, trouble);
 	HfReplicaSeen seen = {.name = name,
@@ -297,5 +299,6 @@ hf_cli_warn_behind(HfCli *cli)
 	if (cli->exit != HF_EXIT_GOOD)
 		return;
 	cli->exit = HF_EXIT_SUSPECT;
-	hf_json_add_text(cli->reply, "warning", "the backup is good, but a replica is behind: see \"replicas\"");
+	hf_json_add_text(cli->reply, "warning",
+			 "the backup is good, but a replica is behind: see \"replicas\"");
 }

@@ -67,14 +67,18 @@ const HfCommand hf_command_replicate = {
 	0,
 	0,
 	"bring the replicas level with the store",
-	"Copies what the replicas (REPLICA_1_BUCKET or REPLICA_1_DIR, and so on) lack, the newest set first and "
+	"Copies what the replicas (REPLICA_1_BUCKET or REPLICA_1_DIR, and so on) lack, the newest set first "
+	"and "
 	"each one's manifest last, and mends what was damaged there. Every backup does the same at its end; "
-	"this catches up when a replica was down, and fills a new one. What was copied is not copied again.\n\n"
+	"this catches up when a replica was down, and fills a new one. What was copied is not copied "
+	"again.\n\n"
 	"What passes through this host is compared with the SHA-256 that the manifest gives. Between two "
 	"buckets of one server and one key the server copies by itself, and the size is compared; \"holdfast "
 	"verify --from replica-1\" reads everything back.\n\n"
-	"Then sets that are older than REPLICA_1_RETENTION_DAYS are deleted there, by the rules of \"holdfast "
-	"prune\". Nothing is ever deleted in the store, or copied from a replica. The exit status is 3 where one "
+	"Then sets that are older than REPLICA_1_RETENTION_DAYS are deleted there, by the rules of "
+	"\"holdfast "
+	"prune\". Nothing is ever deleted in the store, or copied from a replica. The exit status is 3 where "
+	"one "
 	"replica of several is behind, or where a dry run finds something to copy.",
 	options,
 	false,

@@ -41,16 +41,18 @@
 			   "What the keys of backups begin with in that bucket."), \
 		OF_REPLICA(n, HF_REPLICA_REGION, "REGION", NULL, HF_TYPE_TEXT, NULL, 0, \
 			   "That bucket's region. Not set: S3_BACKUP_REGION, or AWS_REGION."), \
-		OF_REPLICA(n, HF_REPLICA_ENDPOINT_URL, "ENDPOINT_URL", NULL, HF_TYPE_TEXT, NULL, 0, \
-			   "That bucket's S3 server. Not set: the backup bucket's. Set but empty: Amazon's."), \
+		OF_REPLICA( \
+			n, HF_REPLICA_ENDPOINT_URL, "ENDPOINT_URL", NULL, HF_TYPE_TEXT, NULL, 0, \
+			"That bucket's S3 server. Not set: the backup bucket's. Set but empty: Amazon's."), \
 		OF_REPLICA(n, HF_REPLICA_ACCESS_KEY, "ACCESS_KEY", "REPLICA_" #n "_ACCESS_KEY_ID", \
 			   HF_TYPE_TEXT, NULL, 0, \
 			   "The access key for it. Not set: that of the backup bucket."), \
 		OF_REPLICA(n, HF_REPLICA_SECRET_ACCESS_KEY, "SECRET_ACCESS_KEY", NULL, HF_TYPE_SECRET, NULL, \
 			   0, "The access key's secret."), \
-		OF_REPLICA(n, HF_REPLICA_CA_BUNDLE, "CA_BUNDLE", NULL, HF_TYPE_TEXT, NULL, 0, \
-			   "A PEM file with the private CA that signed the certificate of its S3 server. Not " \
-			   "set: AWS_CA_BUNDLE."), \
+		OF_REPLICA( \
+			n, HF_REPLICA_CA_BUNDLE, "CA_BUNDLE", NULL, HF_TYPE_TEXT, NULL, 0, \
+			"A PEM file with the private CA that signed the certificate of its S3 server. Not " \
+			"set: AWS_CA_BUNDLE."), \
 		OF_REPLICA(n, HF_REPLICA_FORCE_PATH_STYLE, "FORCE_PATH_STYLE", NULL, HF_TYPE_FLAG, NULL, 0, \
 			   "Whether that bucket's name goes into the path. Not set: S3_FORCE_PATH_STYLE, " \
 			   "else true where an endpoint is set."), \

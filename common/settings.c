@@ -97,6 +97,17 @@ is_given(const Sources *sources, const char *name)
 	       g_hash_table_contains(sources->layers[1].names, name);
 }
 
+/* A slip in REPLICA_2_BUCKET is not about replica 1. */
+static bool
+is_of_another_replica(const HfSetting *setting, const char *name)
+{
+	static const char prefix[] = "REPLICA_";
+	const size_t at = strlen(prefix);
+
+	return g_str_has_prefix(setting->name, prefix) && g_str_has_prefix(name, prefix) &&
+	       g_ascii_isdigit(name[at]) && name[at] != setting->name[at];
+}
+
 /* The spelling of one of our names, itself not given, that name may be meant for; g_free() it. */
 static char *
 meant_by(const Sources *sources, const char *name)
@@ -105,6 +116,8 @@ meant_by(const Sources *sources, const char *name)
 		const HfSetting *setting = hf_setting(id);
 		g_autofree char *file_name = g_strconcat(setting->name, "_FILE", NULL);
 
+		if (is_of_another_replica(setting, name))
+			continue;
 		if (is_given(sources, setting->name) || is_given(sources, file_name) ||
 		    (setting->alias && is_given(sources, setting->alias)))
 			continue;

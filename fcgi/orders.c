@@ -55,7 +55,8 @@ check_from(const HfService *service, HfJson *body)
 		if (strcmp(from, name) == 0 && hf_settings_has_replica(service->settings, number))
 			return NULL;
 	}
-	return from ? "from: the name of a replica that has a place in the settings is wanted, such as replica-1"
+	return from ? "from: the name of a replica that has a place in the settings is wanted, such as "
+		      "replica-1"
 		    : NULL;
 }
 
@@ -152,14 +153,10 @@ restore_parameters(const char *set, HfJson *body, bool is_database)
 HfReply *
 hf_handle_restore(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
 {
-	static const HfMember known[] = {{"what", json_type_string},
-					 {"confirm", json_type_string},
-					 {"tables", json_type_array},
-					 {"only", json_type_string},
-					 {"mode", json_type_string},
-					 {"jobs", json_type_int},
-					 {"from", json_type_string},
-					 {0}};
+	static const HfMember known[] = {{"what", json_type_string},  {"confirm", json_type_string},
+					 {"tables", json_type_array}, {"only", json_type_string},
+					 {"mode", json_type_string},  {"jobs", json_type_int},
+					 {"from", json_type_string},  {0}};
 	HfReply *refusal = hf_answer_check_set(arguments[0], route);
 	g_autoptr(HfJson) body = refusal ? NULL : hf_body_parse(request, known, route->failure, &refusal);
 	HfJson *jobs = NULL;
@@ -230,10 +227,12 @@ hf_handle_replicate(HfService *service, const HfRequest *request, char **argumen
 
 		if (which < 1 || which > HF_REPLICAS_MAX ||
 		    !hf_settings_has_replica(service->settings, (unsigned)which))
-			return refuse(route, "replica: the number of a replica that has a place in the settings is "
-					     "wanted");
+			return refuse(route,
+				      "replica: the number of a replica that has a place in the settings is "
+				      "wanted");
 		hf_json_add(parameters, "replica",
 			    json_object_new_string(json_object_to_json_string(number)));
 	}
-	return order(service, request, route, "replicate", g_steal_pointer(&parameters), "Replication started");
+	return order(service, request, route, "replicate", g_steal_pointer(&parameters),
+		     "Replication started");
 }

@@ -98,8 +98,8 @@ failed(const HfJobRecord *record, const HfRoute *route)
 static char *
 warning_of(const HfJobRecord *record)
 {
-	g_autoptr(HfJson) result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL)
-						  : NULL;
+	g_autoptr(HfJson)
+		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
 	const char *text = NULL;
 
 	return json_object_is_type(result, json_type_object) &&

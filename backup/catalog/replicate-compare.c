@@ -87,19 +87,39 @@ hf_replica_mark_differs(const HfName *name, const HfObject *ours, const HfObject
 	return false;
 }
 
+/* Whether the store has it, and the replica has not, or of another size. */
+static bool
+lacks(const HfObject *ours, const HfObject *its)
+{
+	return ours && (!its || its->bytes != ours->bytes);
+}
+
 static void
 note_archive(HfReplicaLook *look, HfReplicaSet *set, const HfName *name, const HfObject *ours,
 	     const HfObject *its)
 {
-	bool lacks = ours && (!its || its->bytes != ours->bytes);
-
 	set->has_later_part = set->has_later_part || (ours && name->is_later_part);
-	if (!lacks)
+	if (!lacks(ours, its))
 		return;
 	set->differs = true;
 	set->missing_bytes += ours->bytes;
 	if (name->kind == HF_NAME_IMAGES)
 		keep_object(look->left_overs, name, ours, its != NULL);
+}
+
+static void
+note_beside(HfReplicaSet *set, const HfName *name, const HfObject *ours, const HfObject *its)
+{
+	if (name->kind == HF_NAME_CLAIM)
+		set->has_claim = ours != NULL;
+	if (name->kind == HF_NAME_MANIFEST) {
+		set->in_store = ours != NULL;
+		set->in_replica = its != NULL;
+		set->differs = set->differs || lacks(ours, its);
+	}
+	if (name->kind == HF_NAME_FAILED && its && !ours)
+		set->is_doubted = true;
+	set->differs = set->differs || hf_replica_mark_differs(name, ours, its);
 }
 
 /* ours and its are of one key; one of them may be NULL. */
@@ -108,27 +128,13 @@ note(HfReplicaLook *look, const HfObject *ours, const HfObject *its)
 {
 	const HfName name = hf_name_read(ours ? ours->key : its->key);
 	bool is_archive = name.kind == HF_NAME_DATABASE || name.kind == HF_NAME_IMAGES;
-	HfReplicaSet *set;
 
-	if (is_archive && name.is_adoptable && ours && (!its || its->bytes != ours->bytes))
+	if (is_archive && name.is_adoptable && lacks(ours, its))
 		keep_object(look->files, &name, ours, its != NULL);
-	if (!name.is_own)
-		return;
-	set = set_of(look, &name);
-	if (is_archive) {
-		note_archive(look, set, &name, ours, its);
-		return;
-	}
-	if (name.kind == HF_NAME_CLAIM)
-		set->has_claim = ours != NULL;
-	if (name.kind == HF_NAME_MANIFEST) {
-		set->in_store = ours != NULL;
-		set->in_replica = its != NULL;
-		set->differs = set->differs || !ours || !its || ours->bytes != its->bytes;
-	}
-	if (name.kind == HF_NAME_FAILED && its && !ours)
-		set->is_doubted = true;
-	set->differs = set->differs || hf_replica_mark_differs(&name, ours, its);
+	if (name.is_own && is_archive)
+		note_archive(look, set_of(look, &name), &name, ours, its);
+	else if (name.is_own)
+		note_beside(set_of(look, &name), &name, ours, its);
 }
 
 static bool
@@ -158,8 +164,7 @@ merge_all(HfReplicaLook *look, HfStore *store, HfStore *replica, GError **error)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
 		g_autoptr(HfListing) ours = hf_store_list(store, prefixes[i], NULL, error);
-		g_autoptr(HfListing) its =
-			ours ? hf_store_list(replica, prefixes[i], NULL, error) : NULL;
+		g_autoptr(HfListing) its = ours ? hf_store_list(replica, prefixes[i], NULL, error) : NULL;
 
 		if (!its || !merge(look, ours, its, error))
 			return false;
@@ -171,8 +176,8 @@ merge_all(HfReplicaLook *look, HfStore *store, HfStore *replica, GError **error)
 static bool
 is_file(HfReplicaLook *look, const HfReplicaObject *object)
 {
-	const HfReplicaSet *set =
-		object->name.has_own_form ? g_hash_table_lookup(look->sets, object->name.id) : NULL;
+	const HfReplicaSet *set = object->name.has_own_form ? g_hash_table_lookup(look->sets, object->name.id)
+							    : NULL;
 
 	return !set || (!set->in_store && !set->has_claim && !set->has_later_part);
 }

@@ -15,8 +15,8 @@ typedef struct {
 	bool in_store, in_replica; /* has a manifest there */
 	bool has_claim;            /* in the store */
 	bool has_later_part;       /* in the store */
-	bool differs;              /* something of it lacks at the replica, is of another size, or is an older mark */
-	bool is_doubted;           /* a proof of it failed at the replica, and not in the store */
+	bool differs;    /* something of it lacks at the replica, is of another size, or is an older mark */
+	bool is_doubted; /* a proof of it failed at the replica, and not in the store */
 	bool is_wanted;
 	uint64_t missing_bytes;
 	int64_t time_s;
@@ -31,9 +31,10 @@ typedef struct {
 } HfReplicaObject;
 
 typedef struct {
-	GHashTable *sets;      /* id to HfReplicaSet */
-	GPtrArray *files;      /* of HfReplicaObject: of the earlier implementation */
-	GPtrArray *left_overs; /* of HfReplicaObject: tarballs whose sets are gone; others may refer to them */
+	GHashTable *sets; /* id to HfReplicaSet */
+	GPtrArray *files; /* of HfReplicaObject: of the earlier implementation */
+	GPtrArray
+		*left_overs; /* of HfReplicaObject: tarballs whose sets are gone; others may refer to them */
 	int64_t oldest_only_s; /* when the oldest set of the replica began that the store does not have; else G_MAXINT64 */
 } HfReplicaLook;
 

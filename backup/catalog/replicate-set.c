@@ -227,12 +227,12 @@ bring_images(const Bringing *bringing, GError **error)
 		if (!bring_archive(bringing, archive->set_id, archive->archive, error))
 			return false;
 	}
-	return !images || (bring_archive(bringing, id, images->index, error) &&
-			   bring_archive(bringing, id, images->top, error) &&
-			   bring_archive(bringing, id, images->parity, error) &&
-			   bring_archive(bringing, id, images->dead, error) &&
-			   (!images->references ||
-			    bring_archive(bringing, id, images->references->list, error)));
+	return !images ||
+	       (bring_archive(bringing, id, images->index, error) &&
+		bring_archive(bringing, id, images->top, error) &&
+		bring_archive(bringing, id, images->parity, error) &&
+		bring_archive(bringing, id, images->dead, error) &&
+		(!images->references || bring_archive(bringing, id, images->references->list, error)));
 }
 
 /* ---- the whole set ---- */

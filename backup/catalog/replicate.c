@@ -136,8 +136,7 @@ refers_to(const HfManifest *manifest, GHashTable *keys)
 		const HfImageArchive *archive = manifest->images->archives->pdata[i];
 
 		for (guint j = 0; j < archive->archive->parts->len; j++)
-			if (g_hash_table_contains(keys,
-						  ((HfPart *)archive->archive->parts->pdata[j])->key))
+			if (g_hash_table_contains(keys, ((HfPart *)archive->archive->parts->pdata[j])->key))
 				return true;
 	}
 	return false;
@@ -191,10 +190,10 @@ check_two_places(const HfReplicating *work, GError **error)
 
 	if (!hf_store_remove(work->replica, (const char *const[]){key, NULL}, is_seen ? error : NULL))
 		return false;
-	return is_seen && (!is_there || hf_error_set(error, HF_ERROR_USAGE,
-						     "%s and %s are one place: name another one for the replica",
-						     hf_store_location(work->store),
-						     hf_store_location(work->replica)));
+	return is_seen &&
+	       (!is_there || hf_error_set(error, HF_ERROR_USAGE,
+					  "%s and %s are one place: name another one for the replica",
+					  hf_store_location(work->store), hf_store_location(work->replica)));
 }
 
 /* ---- bringing them ---- */
@@ -319,8 +318,7 @@ count(const HfReplicating *work, const GPtrArray *sets, bool is_done)
 		result->missing += set->in_store && set->is_wanted && !set->in_replica;
 	}
 	result->is_level = is_done && result->missing == 0 && result->troubles->len == 0 &&
-			   (!work->options->is_dry ||
-			    (result->copied->len == 0 && result->mended->len == 0));
+			   (!work->options->is_dry || (result->copied->len == 0 && result->mended->len == 0));
 }
 
 /* ---- the replica's own retention ---- */

@@ -33,10 +33,10 @@ typedef struct {
 	GPtrArray *troubles; /* of char *: a set each that could not be brought, and why */
 	GPtrArray *deleted;  /* of char *: sets that the replica's own retention removed */
 	char *stop;          /* NULL, or why retention removes nothing there */
-	uint64_t objects, bytes;    /* copied */
-	uint64_t copied_by_server;  /* objects of these whose bytes did not pass through here */
-	unsigned sets;              /* that the store holds and the replica is to hold */
-	unsigned missing;           /* of these, what the replica does not hold now */
+	uint64_t objects, bytes;   /* copied */
+	uint64_t copied_by_server; /* objects of these whose bytes did not pass through here */
+	unsigned sets;             /* that the store holds and the replica is to hold */
+	unsigned missing;          /* of these, what the replica does not hold now */
 	bool is_level;
 } HfReplication;
 

@@ -15,8 +15,8 @@ typedef struct {
 	int64_t tried_s;        /* when a run last tried; 0: never */
 	int64_t level_s;        /* when it was last seen to be level; 0: never */
 	int64_t behind_since_s; /* 0: it is level; else when it was first seen not to be */
-	uint64_t missing;       /* sets that it lacks; where it was down, those that began since it was level */
-	char *error;            /* why the last run did not bring it level; NULL where it did */
+	uint64_t missing; /* sets that it lacks; where it was down, those that began since it was level */
+	char *error;      /* why the last run did not bring it level; NULL where it did */
 } HfReplicaState;
 
 void hf_replica_state_free(HfReplicaState *replica);
@@ -29,7 +29,8 @@ GPtrArray *hf_replicas_list(HfState *state, GError **error) G_GNUC_WARN_UNUSED_R
  * The same for the replicas of the settings, in their order; one that no run has tried yet has a name alone.  What doctor, the status,
  * metrics and notifications tell.
  */
-GPtrArray *hf_replicas_of(HfState *state, const HfSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GPtrArray *hf_replicas_of(HfState *state, const HfSettings *settings,
+			  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
  * What a run saw.  It is level where error is NULL; level_s and behind_since_s are made of that, of now_s, and of what the row said

@@ -127,8 +127,8 @@ static HfStore *
 open_place(const HfSettings *settings, GError **error)
 {
 	if (hf_store_settings_bucket(settings)) {
-		g_autofree char *prefix =
-			hf_open_trim_slashes(hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
+		g_autofree char *prefix = hf_open_trim_slashes(
+			hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
 		const HfPlace place = hf_open_backup_place(settings, prefix);
 
 		return open_bucket(settings, &place, error);
@@ -181,8 +181,8 @@ find_skip_prefix(const char *images, const char *backups, const char *remedy, ch
 
 /* remedy: where the backups lie in that very place. */
 static HfStore *
-open_images_bucket(const HfSettings *settings, const HfPlace *place, const char *remedy, char **skip_prefix_out,
-		   GError **error)
+open_images_bucket(const HfSettings *settings, const HfPlace *place, const char *remedy,
+		   char **skip_prefix_out, GError **error)
 {
 	const char *backup_bucket = hf_store_settings_bucket(settings);
 	g_autofree char *backups = hf_open_trim_slashes(hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));

@@ -134,8 +134,9 @@ refuse(const HfSettings *settings, unsigned number, const char *where, GError **
 	const char *folder = text_of(settings, number, HF_REPLICA_DIR);
 
 	if (folder)
-		return hf_error_set(error, HF_ERROR_USAGE, "REPLICA_%u_DIR \"%s\" lies in %s: name another folder",
-				    number, folder, where);
+		return hf_error_set(error, HF_ERROR_USAGE,
+				    "REPLICA_%u_DIR \"%s\" lies in %s: name another folder", number, folder,
+				    where);
 	return hf_error_set(error, HF_ERROR_USAGE,
 			    "REPLICA_%u_BUCKET \"%s\" with REPLICA_%u_PREFIX \"%s\" lies in %s: name another "
 			    "bucket, or a prefix elsewhere",
@@ -197,15 +198,16 @@ static HfCredentials *
 keys_of(const HfSettings *settings, unsigned number, GError **error)
 {
 	const char *key = text_of(settings, number, HF_REPLICA_ACCESS_KEY);
-	const HfSecret *secret =
-		hf_settings_secret(settings, HF_SET_REPLICA(number, HF_REPLICA_SECRET_ACCESS_KEY));
+	const HfSecret *secret = hf_settings_secret(settings,
+						    HF_SET_REPLICA(number, HF_REPLICA_SECRET_ACCESS_KEY));
 
 	if (!key && !secret)
 		return hf_open_credentials(settings, error);
 	if (key && secret)
 		return hf_credentials_fixed(key, secret, NULL);
-	hf_error_set(error, HF_ERROR_USAGE, "REPLICA_%u_%s is set, but REPLICA_%u_%s is not: set both, or neither",
-		     number, key ? "ACCESS_KEY" : "SECRET_ACCESS_KEY", number,
+	hf_error_set(error, HF_ERROR_USAGE,
+		     "REPLICA_%u_%s is set, but REPLICA_%u_%s is not: set both, or neither", number,
+		     key ? "ACCESS_KEY" : "SECRET_ACCESS_KEY", number,
 		     key ? "SECRET_ACCESS_KEY" : "ACCESS_KEY");
 	return NULL;
 }
@@ -248,7 +250,8 @@ hf_replica_open(const HfSettings *settings, unsigned number, GError **error)
 	/* A NAS that is not mounted would be an empty folder, and all of it be copied onto the disk below. */
 	if (folder && !g_file_test(folder, G_FILE_TEST_IS_DIR)) {
 		hf_error_set(error, HF_ERROR_TRANSIENT,
-			     "REPLICA_%u_DIR \"%s\" is no folder: is it mounted? Else make it", number, folder);
+			     "REPLICA_%u_DIR \"%s\" is no folder: is it mounted? Else make it", number,
+			     folder);
 		return NULL;
 	}
 	store = folder ? hf_dir_open(folder, error) : open_bucket(settings, number, error);
@@ -264,7 +267,8 @@ hf_store_open_from(const HfSettings *settings, const char *from, GError **error)
 
 	if (!from)
 		return hf_store_open_settings(settings, error);
-	return hf_replica_parse(settings, from, &number, error) ? hf_replica_open(settings, number, error) : NULL;
+	return hf_replica_parse(settings, from, &number, error) ? hf_replica_open(settings, number, error)
+								: NULL;
 }
 
 /* ---- messages ---- */

@@ -45,8 +45,8 @@ hf_s3_can_copy(const HfStore *self, const HfStore *from)
 
 typedef struct {
 	HfS3 *s3;
-	char *key;       /* in the bucket that is written to */
-	char *source;    /* as x-amz-copy-source has it */
+	char *key;    /* in the bucket that is written to */
+	char *source; /* as x-amz-copy-source has it */
 	uint64_t bytes;
 	char *upload_id; /* NULL: none is open */
 	GString *xml;    /* of the completion */
@@ -81,8 +81,11 @@ begin(Copying *copying, GError **error)
 {
 	static const HfPair query[] = {{"uploads", ""}, {NULL, NULL}};
 	const HfPair headers[] = {{"content-type", "application/octet-stream"}, {NULL, NULL}};
-	HfS3Request request = {
-		.method = "POST", .key = copying->key, .query = query, .headers = headers, .is_counted = true};
+	HfS3Request request = {.method = "POST",
+			       .key = copying->key,
+			       .query = query,
+			       .headers = headers,
+			       .is_counted = true};
 	g_auto(HfS3Reply) reply = {0};
 
 	if (!hf_s3_perform(copying->s3->client, &request, &reply, error))
@@ -98,8 +101,8 @@ static bool
 copy_part(Copying *copying, unsigned number, HfRange range, GError **error)
 {
 	g_autofree char *part = g_strdup_printf("%u", number);
-	g_autofree char *bytes = g_strdup_printf("bytes=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, range.offset,
-						 range.offset + range.length - 1);
+	g_autofree char *bytes = g_strdup_printf("bytes=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
+						 range.offset, range.offset + range.length - 1);
 	const HfPair query[] = {{"partNumber", part}, {"uploadId", copying->upload_id}, {NULL, NULL}};
 	const HfPair headers[] = {
 		{"x-amz-copy-source", copying->source}, {"x-amz-copy-source-range", bytes}, {NULL, NULL}};
@@ -153,8 +156,7 @@ static void
 abort_upload(Copying *copying)
 {
 	const HfPair query[] = {{"uploadId", copying->upload_id}, {NULL, NULL}};
-	HfS3Request request = {
-		.method = "DELETE", .key = copying->key, .query = query, .is_cleanup = true};
+	HfS3Request request = {.method = "DELETE", .key = copying->key, .query = query, .is_cleanup = true};
 	g_auto(HfS3Reply) reply = {0};
 	g_autoptr(GError) trouble = NULL;
 

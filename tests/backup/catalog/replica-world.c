@@ -38,14 +38,14 @@ watch_read(HfStore *self, const char *key, HfRange range, HfStage *into, GError 
 static HfStage *
 watch_write(HfStore *self, const char *key, const HfObjectMeta *meta, GError **error)
 {
-	return may_write((Watch *)self, error) ? hf_store_write(((Watch *)self)->behind, key, meta, error) : NULL;
+	return may_write((Watch *)self, error) ? hf_store_write(((Watch *)self)->behind, key, meta, error)
+					       : NULL;
 }
 
 static bool
 watch_create(HfStore *self, const char *key, GBytes *bytes, GError **error)
 {
-	return may_write((Watch *)self, error) &&
-	       hf_store_create(((Watch *)self)->behind, key, bytes, error);
+	return may_write((Watch *)self, error) && hf_store_create(((Watch *)self)->behind, key, bytes, error);
 }
 
 static bool
@@ -102,8 +102,8 @@ pair_set(const Pair *pair, const Fixture *where, int days)
 	const HfArchiveOptions options = {.compression = {.kind = HF_COMPRESSION_GZIP}};
 	g_autofree char *dump = fixture_dump(1, (unsigned)days + 3);
 	GError *error = NULL;
-	g_autoptr(HfManifest) manifest =
-		fixture_set(where->store, &options, dump, pair->options.now_s - days * DAY, &error);
+	g_autoptr(HfManifest) manifest = fixture_set(where->store, &options, dump,
+						     pair->options.now_s - days * DAY, &error);
 
 	g_assert_no_error(error);
 	return g_strdup(manifest->id);

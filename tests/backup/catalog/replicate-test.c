@@ -44,7 +44,8 @@ test_an_empty_replica_is_filled(void)
 	g_assert_cmpstr(pair->result.copied->pdata[0], ==, new); /* the newest first */
 	g_assert_cmpstr(pair->result.copied->pdata[1], ==, old);
 	text = fixture_get(pair->replica, text_key);
-	g_assert_nonnull(g_strstr_len(g_bytes_get_data(text, NULL), (gssize)g_bytes_get_size(text), "#!/bin/sh"));
+	g_assert_nonnull(
+		g_strstr_len(g_bytes_get_data(text, NULL), (gssize)g_bytes_get_size(text), "#!/bin/sh"));
 }
 
 static void
@@ -260,8 +261,8 @@ test_another_set_of_the_same_id_stays(void)
 	g_autofree char *after = NULL;
 	const HfArchiveOptions options = {.compression = {.kind = HF_COMPRESSION_GZIP}};
 	g_autofree char *dump = fixture_dump(3, 9);
-	g_autoptr(HfManifest) other =
-		fixture_set(pair->replica->store, &options, dump, pair->options.now_s - DAY, NULL);
+	g_autoptr(HfManifest)
+		other = fixture_set(pair->replica->store, &options, dump, pair->options.now_s - DAY, NULL);
 
 	g_assert_cmpstr(other->id, ==, id);
 	before = pair_contents(pair->replica);
@@ -425,14 +426,16 @@ main(int argc, char **argv)
 	g_test_add_func("/replicate/an-unchanged-one-costs-listings-alone",
 			test_an_unchanged_one_costs_listings_alone);
 	g_test_add_func("/replicate/a-dry-run-writes-nothing", test_a_dry_run_writes_nothing);
-	g_test_add_func("/replicate/an-interrupted-run-is-gone-on-with", test_an_interrupted_run_is_gone_on_with);
+	g_test_add_func("/replicate/an-interrupted-run-is-gone-on-with",
+			test_an_interrupted_run_is_gone_on_with);
 	g_test_add_func("/replicate/a-run-in-progress-is-not-copied", test_a_run_in_progress_is_not_copied);
 	g_test_add_func("/replicate/files-of-the-earlier-implementation-come-along",
 			test_files_of_the_earlier_implementation_come_along);
 	g_test_add_func("/replicate/files-of-others-are-not-touched", test_files_of_others_are_not_touched);
 	for (guint i = 0; i < G_N_ELEMENTS(damages); i++)
 		g_test_add_data_func(damages[i].name, GUINT_TO_POINTER(i), test_damage);
-	g_test_add_func("/replicate/damage/of-the-store-does-not-spread", test_damage_of_the_store_does_not_spread);
+	g_test_add_func("/replicate/damage/of-the-store-does-not-spread",
+			test_damage_of_the_store_does_not_spread);
 	g_test_add_func("/replicate/another-set-of-the-same-id-stays", test_another_set_of_the_same_id_stays);
 	g_test_add_func("/replicate/a-replica-that-refuses-ends-the-run",
 			test_a_replica_that_refuses_ends_the_run);
@@ -443,6 +446,7 @@ main(int argc, char **argv)
 	g_test_add_func("/replicate/what-the-replica-does-not-keep-goes-there-alone-and-does-not-come-back",
 			test_what_the_replica_does_not_keep_goes_there_alone_and_does_not_come_back);
 	g_test_add_func("/replicate/the-last-good-set-stays-there", test_the_last_good_set_stays_there);
-	g_test_add_func("/replicate/one-place-of-two-names-is-refused", test_one_place_of_two_names_is_refused);
+	g_test_add_func("/replicate/one-place-of-two-names-is-refused",
+			test_one_place_of_two_names_is_refused);
 	return g_test_run();
 }
