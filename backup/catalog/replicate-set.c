@@ -126,12 +126,13 @@ claim(const Bringing *bringing, GError **error)
 	return hf_replicate_put(bringing->work, key, bytes, error);
 }
 
-static bool
-unclaim(const Bringing *bringing, GError **error)
+/* Beside a manifest a claim means nothing; where this host may not delete there, it stays. */
+static void
+unclaim(const Bringing *bringing)
 {
 	g_autofree char *key = hf_name_claim(bringing->set->id);
 
-	return hf_store_remove(bringing->work->replica, (const char *const[]){key, NULL}, error);
+	(void)!hf_store_remove(bringing->work->replica, (const char *const[]){key, NULL}, NULL);
 }
 
 /*
@@ -287,8 +288,9 @@ bring(Bringing *bringing, GError **error)
 	    !store_manifest(bringing, error))
 		return false;
 	bringing->set->in_replica = true;
-	return hf_replicate_marks(bringing->work, bringing->set, error) &&
-	       (!is_new || unclaim(bringing, error));
+	if (is_new)
+		unclaim(bringing);
+	return hf_replicate_marks(bringing->work, bringing->set, error);
 }
 
 bool

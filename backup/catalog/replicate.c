@@ -188,8 +188,8 @@ check_two_places(const HfReplicating *work, GError **error)
 	bool is_seen = hf_replicate_put(work, key, bytes, error) &&
 		       hf_replicate_size(work->store, key, &is_there, &size, error);
 
-	if (!hf_store_remove(work->replica, (const char *const[]){key, NULL}, is_seen ? error : NULL))
-		return false;
+	/* A host that may not delete there leaves it: 49 bytes. */
+	(void)!hf_store_remove(work->replica, (const char *const[]){key, NULL}, NULL);
 	return is_seen &&
 	       (!is_there || hf_error_set(error, HF_ERROR_USAGE,
 					  "%s and %s are one place: name another one for the replica",

@@ -52,6 +52,8 @@ static bool
 watch_remove(HfStore *self, const char *const *keys, GError **error)
 {
 	((Watch *)self)->removals++;
+	if (((Watch *)self)->denies_removal)
+		return hf_error_set(error, HF_ERROR_DENIED, "may not delete");
 	return hf_store_remove(((Watch *)self)->behind, keys, error);
 }
 

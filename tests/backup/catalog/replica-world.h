@@ -15,6 +15,7 @@ typedef struct {
 	unsigned lists, reads, writes, removals;
 	int writes_left; /* then they fail with code; -1: never */
 	int code;
+	bool denies_removal;
 } Watch;
 
 typedef struct {

@@ -293,6 +293,25 @@ test_a_replica_that_refuses_ends_the_run(void)
 	}
 }
 
+/* Keys that may write there and not delete are the safer ones. */
+static void
+test_a_host_that_may_not_delete_there_brings_it_level(void)
+{
+	g_autoptr(Pair) pair = pair_new();
+	g_autofree char *id = pair_set(pair, pair->store, 1);
+	g_autofree char *ids = NULL;
+
+	pair->its.denies_removal = true;
+	pair->options.is_first = true;
+	pair_run(pair);
+	assert_level(pair);
+	ids = pair_ids(pair->replica);
+	g_assert_cmpstr(ids, ==, id);
+	pair_run(pair);
+	assert_level(pair);
+	g_assert_cmpuint(pair->result.objects, ==, 0);
+}
+
 /* ---- marks ---- */
 
 static void
@@ -439,6 +458,8 @@ main(int argc, char **argv)
 	g_test_add_func("/replicate/another-set-of-the-same-id-stays", test_another_set_of_the_same_id_stays);
 	g_test_add_func("/replicate/a-replica-that-refuses-ends-the-run",
 			test_a_replica_that_refuses_ends_the_run);
+	g_test_add_func("/replicate/a-host-that-may-not-delete-there-brings-it-level",
+			test_a_host_that_may_not_delete_there_brings_it_level);
 	g_test_add_func("/replicate/marks-follow-the-store", test_marks_follow_the_store);
 	g_test_add_func("/replicate/a-failed-proof-of-the-stores-bytes-is-no-mark-of-the-copy",
 			test_a_failed_proof_of_the_stores_bytes_is_no_mark_of_the_copy);
