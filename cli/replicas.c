@@ -196,8 +196,9 @@ bring_level(const Work *work, unsigned number, HfStore *replica, HfReplication *
 					    .is_first = !was_level,
 					    .is_dry = work->wish->is_dry,
 					    .progress = &progress};
-	g_autoptr(HfProgressBar) bar = hf_progress_bar_start("replicate", &progress);
+	g_autoptr(HfProgressBar) bar = NULL;
 
+	bar = hf_progress_bar_start("replicate", &progress);
 	return hf_replicate(work->store, replica, &options, result, error);
 }
 

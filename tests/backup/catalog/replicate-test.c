@@ -52,8 +52,8 @@ static void
 test_an_unchanged_one_costs_listings_alone(void)
 {
 	g_autoptr(Pair) pair = pair_new();
-	g_autofree char *id = pair_set(pair, pair->store, 1);
 
+	g_free(pair_set(pair, pair->store, 1));
 	pair_run(pair);
 	pair->options.prunes = true;
 	pair->options.policy.days = 30;
@@ -69,8 +69,8 @@ static void
 test_a_dry_run_writes_nothing(void)
 {
 	g_autoptr(Pair) pair = pair_new();
-	g_autofree char *id = pair_set(pair, pair->store, 1);
 
+	g_free(pair_set(pair, pair->store, 1));
 	pair->options.is_dry = true;
 	pair_run(pair);
 	g_assert_false(pair->result.is_level);
@@ -85,10 +85,10 @@ test_an_interrupted_run_is_gone_on_with(void)
 {
 	for (int after = 0;; after++) {
 		g_autoptr(Pair) pair = pair_new();
-		g_autofree char *id = pair_set(pair, pair->store, 1);
 		g_autoptr(GPtrArray) sets = NULL;
 		uint64_t first, brought = 0;
 
+		g_free(pair_set(pair, pair->store, 1));
 		pair->its.writes_left = after;
 		pair->its.code = HF_ERROR_FAILED;
 		if (after == 5) { /* claim, dump, index, RESTORE.txt, manifest */
@@ -113,8 +113,8 @@ static void
 test_a_run_in_progress_is_not_copied(void)
 {
 	g_autoptr(Pair) pair = pair_new();
-	g_autofree char *id = pair_set(pair, pair->store, 1);
 
+	g_free(pair_set(pair, pair->store, 1));
 	pair_put(pair->store, "backup_2031-01-01_00-00-00.claim", "db1 77\n");
 	pair_put(pair->store, "database_backup_2031-01-01_00-00-00.sql.gz", "half");
 	pair_run(pair);
@@ -144,8 +144,8 @@ static void
 test_files_of_others_are_not_touched(void)
 {
 	g_autoptr(Pair) pair = pair_new();
-	g_autofree char *id = pair_set(pair, pair->store, 1);
 
+	g_free(pair_set(pair, pair->store, 1));
 	pair_put(pair->store, "notes.txt", "ours");
 	pair_put(pair->replica, "holiday.jpg", "its");
 	pair_put(pair->replica, "database_backup_x.sql.gz.bak", "its");
@@ -214,8 +214,8 @@ test_damage(gconstpointer data)
 	const Damage damage = damages[GPOINTER_TO_UINT(data)].damage;
 	g_autoptr(Pair) pair = pair_new();
 	g_autofree char *id = pair_set(pair, pair->store, 1);
-	g_autofree char *other = pair_set(pair, pair->store, 2);
 
+	g_free(pair_set(pair, pair->store, 2));
 	pair_run(pair);
 	damage(pair, id);
 	g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "*: mended");
@@ -256,7 +256,6 @@ test_another_set_of_the_same_id_stays(void)
 {
 	g_autoptr(Pair) pair = pair_new();
 	g_autofree char *id = pair_set(pair, pair->store, 1);
-	g_autofree char *key = pair_dump_key(id);
 	g_autofree char *before = NULL;
 	g_autofree char *after = NULL;
 	const HfArchiveOptions options = {.compression = {.kind = HF_COMPRESSION_GZIP}};
@@ -282,9 +281,9 @@ test_a_replica_that_refuses_ends_the_run(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
 		g_autoptr(Pair) pair = pair_new();
-		g_autofree char *old = pair_set(pair, pair->store, 2);
-		g_autofree char *new = pair_set(pair, pair->store, 1);
 
+		g_free(pair_set(pair, pair->store, 2));
+		g_free(pair_set(pair, pair->store, 1));
 		pair->its.writes_left = 1;
 		pair->its.code = codes[i];
 		pair_fail(pair, codes[i]);
@@ -361,10 +360,10 @@ test_what_the_store_pruned_stays(void)
 {
 	g_autoptr(Pair) pair = pair_new();
 	g_autofree char *old = pair_set(pair, pair->store, 40);
-	g_autofree char *young = pair_set(pair, pair->store, 1);
 	g_autofree char *manifest = hf_name_manifest(old);
 	g_autofree char *ids = NULL;
 
+	g_free(pair_set(pair, pair->store, 1));
 	pair_run(pair);
 	pair_remove(pair->store, manifest);
 	pair->options.prunes = true;

@@ -73,9 +73,9 @@ test_a_size_that_is_not_the_objects_is_seen(void)
 {
 	g_autoptr(HfStore) from = open_store(NULL, "short", fixture_credentials());
 	g_autoptr(HfStore) to = open_store(NULL, "short-copy", fixture_credentials());
-	g_autoptr(GBytes) bytes = put(from, "k", 1000);
 	g_autoptr(GError) error = NULL;
 
+	g_bytes_unref(put(from, "k", 1000));
 	g_assert_false(hf_store_copy(to, from, "k", 999, &error));
 	g_assert_error(error, HF_ERROR, HF_ERROR_CORRUPT);
 }
