@@ -421,10 +421,11 @@ static void
 test_one_place_of_two_names_is_refused(void)
 {
 	g_autoptr(Pair) pair = pair_new();
-	g_autofree char *id = pair_set(pair, pair->store, 1);
-	g_autofree char *before = pair_contents(pair->store);
+	g_autofree char *before = NULL;
 	g_autofree char *after = NULL;
 
+	g_free(pair_set(pair, pair->store, 1));
+	before = pair_contents(pair->store);
 	pair->its.behind = pair->store->store;
 	pair->options.is_first = true;
 	pair_fail(pair, HF_ERROR_USAGE);
