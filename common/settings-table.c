@@ -212,6 +212,10 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"INTERNAL_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
 		 "What the timer shows to the service; 32 letters or more. Not set: a random one, kept in "
 		 "BACKUP_STATE_DIR/internal-token."},
+	[HF_SET_METRICS_TOKEN] = {"METRICS_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+				  "What Prometheus shows to read GET /api/backup/metrics, and nothing else; "
+				  "32 letters or more. Not "
+				  "set: an administrator's token is wanted there as everywhere."},
 	[HF_SET_ENABLE_DAILY_BACKUP] = {"ENABLE_DAILY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
 					"Whether holdfast-timer runs the daily backup: database, and images "
 					"that are new or changed."},
