@@ -24,7 +24,7 @@ typedef struct {
 	uint64_t bytes_per_s;       /* the same by the duration */
 	uint64_t requests;          /* to object stores, each try counted; 0 where there are folders alone */
 	uint64_t retries;           /* of these, the tries after a first one that failed */
-	GPtrArray *phases; /* of HfRunPhase, in the order in which they began; those of two halves overlap */
+	GPtrArray *phases; /* of HfRunPhase, in the order in which they ended; those of two halves overlap */
 	/* Of a run that goes on; not stored. */
 	double begun_s, phase_begun_s;
 	uint64_t begun_cpu_ms, begun_requests, begun_retries;
