@@ -52,8 +52,8 @@ credentials_of_role(const HfSettings *settings, GError **error)
 }
 
 /* One half of a key pair is a slip, not a wish for credentials from elsewhere. */
-static HfCredentials *
-credentials(const HfSettings *settings, GError **error)
+HfCredentials *
+hf_store_settings_credentials(const HfSettings *settings, GError **error)
 {
 	const char *key = hf_settings_text(settings, HF_SET_AWS_ACCESS_KEY_ID);
 	const HfSecret *secret = hf_settings_secret(settings, HF_SET_AWS_SECRET_ACCESS_KEY);
@@ -119,7 +119,7 @@ open_bucket(const HfSettings *settings, const Place *place, GError **error)
 		.tries = (unsigned)hf_settings_number(settings, HF_SET_S3_TRIES),
 		.stall_s = (unsigned)hf_settings_number(settings, HF_SET_S3_STALL_SECONDS),
 	};
-	HfCredentials *keys = credentials(settings, error);
+	HfCredentials *keys = hf_store_settings_credentials(settings, error);
 
 	return keys ? hf_s3_open(&options, keys, error) : NULL;
 }
