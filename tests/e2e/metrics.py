@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.parse
@@ -168,6 +169,17 @@ def _():
     assert refused(stack.call("POST", "metrics"), 405).headers["allow"] == "GET, HEAD"
     head = scrape(stack, method="HEAD")
     assert (head.status, head.body) == (200, b""), head
+    # A scrape is not in the audit trail, which has room for so many lines; who was refused, and who has a name, is.
+    scrape(stack, **{"X-Request-Id": "scraped-1"})
+    scrape(stack, bearer="x" * 40, **{"X-Request-Id": "refused-1"})
+    scrape(stack, bearer=token(), **{"X-Request-Id": "looked-1"})
+    refused(stack.call("POST", "metrics", headers={"X-Request-Id": "written-1"}), 405)  # at once, and what was gathered with it
+
+    def audited():
+        with sqlite3.connect(os.path.join(stack.world.env["BACKUP_STATE_DIR"], "state.db")) as state:
+            return {row[0] for row in state.execute("SELECT request_id FROM audit WHERE request_id LIKE '%-1'")}
+    assert wait_for(lambda: (found := audited()) >= {"refused-1", "looked-1", "written-1"} and found) == {
+        "refused-1", "looked-1", "written-1"}
     # Nothing changed: not sent again.
     assert scrape(stack, **{"If-None-Match": scrape(stack).headers["etag"]}).status == 304
 
