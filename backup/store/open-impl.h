@@ -3,8 +3,7 @@
  */
 #pragma once
 
-#include "backup/store/s3-credentials.h"
-#include "backup/store/store.h"
+#include "backup/store/s3.h"
 #include "common/settings.h"
 
 /* A bucket, and how it is reached.  All is borrowed. */
@@ -15,6 +14,8 @@ typedef struct {
 	const char *endpoint; /* NULL: Amazon's */
 	const char *ca_file;
 	bool has_path_style;
+	bool use_accelerate;
+	const HfS3Storing *storing; /* NULL: as the bucket has it */
 } HfPlace;
 
 /* Takes keys, also on failure. */
@@ -27,9 +28,6 @@ HfStore *hf_open_with_keyring(const HfSettings *settings, HfStore *store,
 
 /* Where the backups' bucket is; bucket is NULL where they are in a folder.  prefix as it is to be there. */
 HfPlace hf_open_backup_place(const HfSettings *settings, const char *prefix);
-
-/* Whose name S3 is asked in: AWS_ACCESS_KEY_ID and its secret, or what the container or the instance gives. */
-HfCredentials *hf_open_credentials(const HfSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The text of id, where that is set or set but empty, else that of fallback. */
 const char *hf_open_first_set(const HfSettings *settings, HfSettingId id, HfSettingId fallback);

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/age/keyring.h"
+#include "backup/catalog/names.h"
 #include "backup/store/open.h"
 #include "backup/store/open-impl.h"
 #include "backup/store/dir.h"
@@ -28,15 +29,38 @@ hf_open_first_set(const HfSettings *settings, HfSettingId id, HfSettingId fallba
 	return text || hf_settings_is_empty(settings, id) ? text : hf_settings_text(settings, fallback);
 }
 
+/* EKS and CI systems set both; one alone is a slip. */
+static HfCredentials *
+credentials_of_role(const HfSettings *settings, GError **error)
+{
+	const HfWebIdentity identity = {
+		.role_arn = hf_settings_text(settings, HF_SET_AWS_ROLE_ARN),
+		.token_file = hf_settings_text(settings, HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE),
+		.session_name = hf_settings_text(settings, HF_SET_AWS_ROLE_SESSION_NAME),
+		.region = hf_settings_text(settings, HF_SET_AWS_REGION),
+		.endpoint_url = hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL_STS),
+		.ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
+	};
+
+	if (!identity.role_arn && !identity.token_file)
+		return hf_credentials_discover();
+	if (identity.role_arn && identity.token_file)
+		return hf_credentials_web_identity(&identity, error);
+	hf_error_set(error, HF_ERROR_USAGE, "%s is set, but %s is not: set both, or neither",
+		     identity.role_arn ? "AWS_ROLE_ARN" : "AWS_WEB_IDENTITY_TOKEN_FILE",
+		     identity.role_arn ? "AWS_WEB_IDENTITY_TOKEN_FILE" : "AWS_ROLE_ARN");
+	return NULL;
+}
+
 /* One half of a key pair is a slip, not a wish for credentials from elsewhere. */
 HfCredentials *
-hf_open_credentials(const HfSettings *settings, GError **error)
+hf_store_settings_credentials(const HfSettings *settings, GError **error)
 {
 	const char *key = hf_settings_text(settings, HF_SET_AWS_ACCESS_KEY_ID);
 	const HfSecret *secret = hf_settings_secret(settings, HF_SET_AWS_SECRET_ACCESS_KEY);
 
 	if (!key && !secret)
-		return hf_credentials_discover();
+		return credentials_of_role(settings, error);
 	if (key && secret)
 		return hf_credentials_fixed(key, secret,
 					    hf_settings_secret(settings, HF_SET_AWS_SESSION_TOKEN));
@@ -79,6 +103,8 @@ hf_open_bucket(const HfSettings *settings, const HfPlace *place, HfCredentials *
 		.prefix = place->prefix,
 		.region = place->region,
 		.endpoint_url = place->endpoint,
+		.use_accelerate = place->use_accelerate,
+		.storing = place->storing,
 		.force_path_style = place->has_path_style,
 		.ca_file = place->ca_file,
 		.tries = (unsigned)hf_settings_number(settings, HF_SET_S3_TRIES),
@@ -91,7 +117,7 @@ hf_open_bucket(const HfSettings *settings, const HfPlace *place, HfCredentials *
 static HfStore *
 open_bucket(const HfSettings *settings, const HfPlace *place, GError **error)
 {
-	HfCredentials *keys = hf_open_credentials(settings, error);
+	HfCredentials *keys = hf_store_settings_credentials(settings, error);
 
 	return keys ? hf_open_bucket(settings, place, keys, error) : NULL;
 }
@@ -101,12 +127,12 @@ static HfPlace
 place_of(const HfSettings *settings, const char *bucket, const char *prefix, const char *region,
 	 const char *endpoint)
 {
-	return (HfPlace){bucket,
-			 prefix,
-			 region,
-			 endpoint,
-			 hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
-			 hf_open_wants_path_style(settings, endpoint)};
+	return (HfPlace){.bucket = bucket,
+			 .prefix = prefix,
+			 .region = region,
+			 .endpoint = endpoint,
+			 .ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
+			 .has_path_style = hf_open_wants_path_style(settings, endpoint)};
 }
 
 const char *
@@ -123,15 +149,34 @@ hf_open_backup_place(const HfSettings *settings, const char *prefix)
 			hf_open_backup_endpoint(settings));
 }
 
+static HfS3Storing *
+storing_from_settings(const HfSettings *settings, GError **error)
+{
+	const HfS3StoringOptions options = {
+		.encryption = hf_settings_text(settings, HF_SET_S3_SSE),
+		.kms_key_id = hf_settings_text(settings, HF_SET_S3_SSE_KMS_KEY_ID),
+		.storage_class = hf_settings_text(settings, HF_SET_S3_STORAGE_CLASS),
+		.tags = hf_settings_text(settings, HF_SET_S3_TAGS),
+		.lock_days = (unsigned)hf_settings_number(settings, HF_SET_S3_OBJECT_LOCK_DAYS),
+		.lock_mode = hf_settings_text(settings, HF_SET_S3_OBJECT_LOCK_MODE),
+		.keeping = hf_name_keeping,
+	};
+
+	return hf_s3_storing_new(&options, error);
+}
+
 static HfStore *
 open_place(const HfSettings *settings, GError **error)
 {
 	if (hf_store_settings_bucket(settings)) {
 		g_autofree char *prefix = hf_open_trim_slashes(
 			hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
-		const HfPlace place = hf_open_backup_place(settings, prefix);
+		g_autoptr(HfS3Storing) storing = storing_from_settings(settings, error);
+		HfPlace place = hf_open_backup_place(settings, prefix);
 
-		return open_bucket(settings, &place, error);
+		place.use_accelerate = hf_settings_flag(settings, HF_SET_S3_USE_ACCELERATE);
+		place.storing = storing;
+		return storing ? open_bucket(settings, &place, error) : NULL;
 	}
 	return hf_dir_open(hf_settings_text(settings, HF_SET_BACKUP_DIR), error);
 }

@@ -202,7 +202,7 @@ keys_of(const HfSettings *settings, unsigned number, GError **error)
 						    HF_SET_REPLICA(number, HF_REPLICA_SECRET_ACCESS_KEY));
 
 	if (!key && !secret)
-		return hf_open_credentials(settings, error);
+		return hf_store_settings_credentials(settings, error);
 	if (key && secret)
 		return hf_credentials_fixed(key, secret, NULL);
 	hf_error_set(error, HF_ERROR_USAGE,
