@@ -25,6 +25,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_accept,
 	&hf_command_delete,
 	&hf_command_prune,
+	&hf_command_replicate,
 	&hf_command_jobs,
 	&hf_command_hold,
 	&hf_command_release,

@@ -87,6 +87,7 @@ run(HfCli *cli, char **arguments, GError **error)
 	check_settings(&doctor);
 	hf_doctor_check_database(&doctor);
 	hf_doctor_check_store(&doctor);
+	hf_doctor_check_replicas(&doctor);
 	check_state_dir(&doctor);
 	hf_doctor_check_schedule(&doctor);
 	hf_doctor_check_tokens(&doctor);

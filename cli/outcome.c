@@ -301,7 +301,7 @@ hf_outcome_prune(HfCli *cli, HfStore *store)
 	if (cli->exit != HF_EXIT_GOOD)
 		return;
 	/* A set that is being restored must not go; prune as a job of its own is kept apart by the claim. */
-	reader = hf_cli_reading_job(cli->settings);
+	reader = hf_cli_reading_job(cli->settings, false);
 	if (reader) {
 		g_message("old sets stay for now, since job %s is reading one: the next backup prunes",
 			  reader);

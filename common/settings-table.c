@@ -11,6 +11,7 @@
 #define IMAGES "Images"
 #define BACKUPS "Backups"
 #define RETENTION "Retention"
+#define REPLICAS "Replicas"
 #define TUNING "Tuning"
 #define PROOF "Proof"
 #define TOKENS "Tokens"
@@ -23,6 +24,42 @@
 			"For so many " which " that have one, the newest good set of the " unit \
 			" stays, whatever its age." \
 	}
+
+/* One setting of one replica; n is its number as it is spelled. */
+#define OF_REPLICA(n, id, word, alias, type, default_value, max, help) \
+	[HF_SET_REPLICA(n, id)] = {"REPLICA_" #n "_" word, alias, type, REPLICAS, default_value, 0, max, help}
+
+#define REPLICA(n) \
+	OF_REPLICA(n, HF_REPLICA_DIR, "DIR", NULL, HF_TYPE_TEXT, NULL, 0, \
+		   "A folder that holds a second copy of all sets, such as a mounted NAS. REPLICA_2_ to " \
+		   "REPLICA_4_ " \
+		   "are up to three more, with the same settings each."), \
+		OF_REPLICA(n, HF_REPLICA_BUCKET, "BUCKET", NULL, HF_TYPE_TEXT, NULL, 0, \
+			   "The bucket that holds a second copy of all sets, brought level after each " \
+			   "backup and by \"holdfast replicate\"."), \
+		OF_REPLICA(n, HF_REPLICA_PREFIX, "PREFIX", NULL, HF_TYPE_TEXT, "backups", 0, \
+			   "What the keys of backups begin with in that bucket."), \
+		OF_REPLICA(n, HF_REPLICA_REGION, "REGION", NULL, HF_TYPE_TEXT, NULL, 0, \
+			   "That bucket's region. Not set: S3_BACKUP_REGION, or AWS_REGION."), \
+		OF_REPLICA( \
+			n, HF_REPLICA_ENDPOINT_URL, "ENDPOINT_URL", NULL, HF_TYPE_TEXT, NULL, 0, \
+			"That bucket's S3 server. Not set: the backup bucket's. Set but empty: Amazon's."), \
+		OF_REPLICA(n, HF_REPLICA_ACCESS_KEY, "ACCESS_KEY", "REPLICA_" #n "_ACCESS_KEY_ID", \
+			   HF_TYPE_TEXT, NULL, 0, \
+			   "The access key for it. Not set: that of the backup bucket."), \
+		OF_REPLICA(n, HF_REPLICA_SECRET_ACCESS_KEY, "SECRET_ACCESS_KEY", NULL, HF_TYPE_SECRET, NULL, \
+			   0, "The access key's secret."), \
+		OF_REPLICA( \
+			n, HF_REPLICA_CA_BUNDLE, "CA_BUNDLE", NULL, HF_TYPE_TEXT, NULL, 0, \
+			"A PEM file with the private CA that signed the certificate of its S3 server. Not " \
+			"set: AWS_CA_BUNDLE."), \
+		OF_REPLICA(n, HF_REPLICA_FORCE_PATH_STYLE, "FORCE_PATH_STYLE", NULL, HF_TYPE_FLAG, NULL, 0, \
+			   "Whether that bucket's name goes into the path. Not set: S3_FORCE_PATH_STYLE, " \
+			   "else true where an endpoint is set."), \
+		OF_REPLICA(n, HF_REPLICA_RETENTION_DAYS, "RETENTION_DAYS", NULL, HF_TYPE_NUMBER, NULL, \
+			   36500, \
+			   "A set stays for so many days there, whatever becomes of it here; KEEP_* go for " \
+			   "both. Not set: BACKUP_RETENTION_DAYS.")
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -206,6 +243,10 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"PRUNE_AFTER_BACKUP", NULL, HF_TYPE_FLAG, RETENTION, "true", 0, 0,
 		 "Whether each good backup is followed by \"holdfast prune\". false where this host may not "
 		 "delete."},
+	REPLICA(1),
+	REPLICA(2),
+	REPLICA(3),
+	REPLICA(4),
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},
@@ -307,4 +348,10 @@ hf_setting(HfSettingId id)
 {
 	g_assert(id < HF_SETTING_COUNT);
 	return &table[id];
+}
+
+bool
+hf_setting_is_repeated(HfSettingId id)
+{
+	return id >= HF_SET_REPLICA(2, HF_REPLICA_DIR) && id <= HF_SET_REPLICAS_LAST;
 }

@@ -11,6 +11,25 @@
 
 #include <stdint.h>
 
+/* Second copies, REPLICA_1_ to REPLICA_4_: the same settings each, HF_SET_REPLICA(1, HF_REPLICA_BUCKET). */
+#define HF_REPLICAS_MAX 4
+typedef enum {
+	HF_REPLICA_DIR,
+	HF_REPLICA_BUCKET,
+	HF_REPLICA_PREFIX,
+	HF_REPLICA_REGION,
+	HF_REPLICA_ENDPOINT_URL,
+	HF_REPLICA_ACCESS_KEY,
+	HF_REPLICA_SECRET_ACCESS_KEY,
+	HF_REPLICA_CA_BUNDLE,
+	HF_REPLICA_FORCE_PATH_STYLE,
+	HF_REPLICA_RETENTION_DAYS,
+	HF_REPLICA_SETTINGS,
+} HfReplicaSetting;
+
+#define HF_SET_REPLICA(number, which) \
+	((HfSettingId)(HF_SET_REPLICAS + ((int)(number)-1) * HF_REPLICA_SETTINGS + (int)(which)))
+
 typedef enum {
 	HF_SET_DATABASE_URL,
 	HF_SET_DB_HOST,
@@ -67,6 +86,8 @@ typedef enum {
 	HF_SET_KEEP_MONTHLY,
 	HF_SET_KEEP_YEARLY,
 	HF_SET_PRUNE_AFTER_BACKUP,
+	HF_SET_REPLICAS,
+	HF_SET_REPLICAS_LAST = HF_SET_REPLICAS + HF_REPLICAS_MAX * HF_REPLICA_SETTINGS - 1,
 	HF_SET_ARCHIVE_BYTES,
 	HF_SET_S3_TRIES,
 	HF_SET_S3_STALL_SECONDS,
@@ -116,6 +137,9 @@ typedef struct {
 
 const HfSetting *hf_setting(HfSettingId id);
 
+/* Whether it is a replica's from the second on: what is said of the first one's goes for it. */
+bool hf_setting_is_repeated(HfSettingId id);
+
 typedef struct HfSettings HfSettings;
 
 /*
@@ -142,6 +166,9 @@ const char *hf_settings_origin(const HfSettings *settings, HfSettingId id);
 
 /* The file that NAME_FILE names; NULL where the secret did not come from one.  Borrowed. */
 const char *hf_settings_secret_file(const HfSettings *settings, HfSettingId id);
+
+/* Whether a replica of this number, from 1, has a place: REPLICA_n_BUCKET or REPLICA_n_DIR. */
+bool hf_settings_has_replica(const HfSettings *settings, unsigned number);
 
 void hf_settings_free(HfSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSettings, hf_settings_free)

@@ -2,6 +2,7 @@
 
 #include "backup/job/cached-sets.h"
 #include "backup/job/record.h"
+#include "backup/job/replicas.h"
 #include "common/clock.h"
 #include "fcgi/answer.h"
 #include "fcgi/catalogue.h"
@@ -109,6 +110,18 @@ next_runs(const HfRuns *runs, int64_t now_s, int64_t *first_s)
 	return member;
 }
 
+/* An empty array where there are no replicas, or the state does not tell. */
+static HfJson *
+replicas(HfState *state, const HfSettings *settings)
+{
+	g_autoptr(GPtrArray) known = hf_replicas_of(state, settings, NULL);
+	HfJson *array = json_object_new_array();
+
+	for (guint i = 0; known && i < known->len; i++)
+		json_object_array_add(array, hf_replica_state_to_json(known->pdata[i]));
+	return array;
+}
+
 /* Makes the reply, and notes up to when it is true. */
 static HfJson *
 make(HfService *service, HfState *state, GError **error)
@@ -133,6 +146,7 @@ make(HfService *service, HfState *state, GError **error)
 	json_object_object_add(members, "running", running);
 	json_object_object_add(members, "lastSuccess", last_success(sets));
 	hf_json_add(members, "nextRuns", next_runs(service->runs, now_s, &service->status.until_s));
+	hf_json_add(members, "replicas", replicas(state, service->settings));
 	hf_json_add(members, "store", hf_catalogue_store(service, as_of_s));
 	return members;
 }

@@ -48,7 +48,7 @@ duration_of(const HfJobRecord *record)
 }
 
 static HfReply *
-completed(const HfJobRecord *record, const HfRoute *route)
+completed(const HfJobRecord *record, const HfRoute *route, const char *warning)
 {
 	HfJson *members = json_object_new_object();
 	HfReply *reply;
@@ -63,6 +63,7 @@ completed(const HfJobRecord *record, const HfRoute *route)
 		hf_json_add_bytes(members, "file", record->file);
 	hf_json_add_text(members, "set", record->set_id);
 	hf_json_add_text(members, "job", record->id);
+	hf_json_add_text(members, "warning", warning);
 	reply = hf_reply_json(200, members);
 	reply->what = g_strdup(record->id);
 	return reply;
@@ -93,11 +94,29 @@ failed(const HfJobRecord *record, const HfRoute *route)
 		route->failure, text, members);
 }
 
+/* What the run warned of, where the set itself is as good as any; g_free() it. */
+static char *
+warning_of(const HfJobRecord *record)
+{
+	g_autoptr(HfJson)
+		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
+	const char *text = NULL;
+
+	return json_object_is_type(result, json_type_object) &&
+			       hf_json_find_text(result, "warning", &text, NULL)
+		       ? g_strdup(text)
+		       : NULL;
+}
+
 static HfReply *
 conclude(const HfJobRecord *record, const HfRoute *route)
 {
-	return record->status == HF_JOB_DONE && record->exit == 0 ? completed(record, route)
-								  : failed(record, route);
+	g_autofree char *warning = record->status == HF_JOB_DONE && record->exit != 0 ? warning_of(record)
+										      : NULL;
+
+	return record->status == HF_JOB_DONE && (record->exit == 0 || warning)
+		       ? completed(record, route, warning)
+		       : failed(record, route);
 }
 
 /* Whoever leaves, or a worker that is to stop, ends the waiting and not the backup. */

@@ -66,6 +66,15 @@ static const char *const steps[] = {
 	"CREATE TABLE changes (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);"
 	"INSERT INTO changes VALUES (1, 0);" COUNTED("jobs") COUNTED("sets") COUNTED("sets_seen")
 		COUNTED("marks"),
+	/* 3 */
+	"CREATE TABLE replicas ("
+	" name TEXT PRIMARY KEY,"
+	" place TEXT,"
+	" tried_s INTEGER NOT NULL,"
+	" level_s INTEGER NOT NULL,"
+	" behind_since_s INTEGER NOT NULL,"
+	" missing INTEGER NOT NULL,"
+	" error TEXT);" COUNTED("replicas"),
 };
 
 static int

@@ -1,6 +1,6 @@
 /*
  * backup/store/s3-impl.h -- the store on a bucket, for the files that are it: s3.c, s3-list.c, s3-read.c, s3-upload.c,
- * s3-small.c, s3-upkeep.c, s3-fetch.c and s3-put.c, each with some of the operations of store-impl.h.
+ * s3-small.c, s3-upkeep.c, s3-copy.c, s3-fetch.c and s3-put.c, each with some of the operations of store-impl.h.
  */
 #pragma once
 
@@ -13,6 +13,7 @@ typedef struct {
 	char *prefix;         /* "", or closed by a slash */
 	HfS3Storing *storing; /* NULL: objects are stored as the bucket has it */
 	size_t part_bytes;
+	uint64_t copy_part_bytes;
 	unsigned connections;
 	bool is_etag_bare;     /* If-Match is understood without quotes only: Ceph RGW */
 	bool is_unconditional; /* If-None-Match is not understood, which was said once */
@@ -24,6 +25,8 @@ HfStage *hf_s3_write(HfStore *self, const char *key, const HfObjectMeta *meta, G
 bool hf_s3_create(HfStore *self, const char *key, GBytes *bytes, GError **error);
 bool hf_s3_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, GError **error);
 bool hf_s3_remove(HfStore *self, const char *const *keys, GError **error);
+bool hf_s3_can_copy(const HfStore *self, const HfStore *from);
+bool hf_s3_copy(HfStore *self, HfStore *from, const char *key, uint64_t bytes, GError **error);
 HfFetch *hf_s3_fetch_new(HfStore *self, const HfFetchOptions *options);
 HfPut *hf_s3_put_new(HfStore *self, const HfPutOptions *options);
 

@@ -18,6 +18,9 @@ typedef struct {
 	bool (*create)(HfStore *self, const char *key, GBytes *bytes, GError **error);
 	bool (*replace)(HfStore *self, const char *key, GBytes *bytes, const char *etag, GError **error);
 	bool (*remove)(HfStore *self, const char *const *keys, GError **error);
+	/* Both NULL: it copies nothing by itself.  from is a store of the same ops. */
+	bool (*can_copy)(const HfStore *self, const HfStore *from);
+	bool (*copy)(HfStore *self, HfStore *from, const char *key, uint64_t bytes, GError **error);
 	HfFetch *(*fetch_new)(HfStore *self, const HfFetchOptions *options); /* fetch-impl.h */
 	HfPut *(*put_new)(HfStore *self, const HfPutOptions *options);       /* put-impl.h */
 	bool (*takes_key)(const HfStore *self, const char *key,

@@ -121,6 +121,19 @@ hf_store_remove(HfStore *store, const char *const *keys, GError **error)
 	return store->ops->remove(store, keys, error);
 }
 
+bool
+hf_store_can_copy(const HfStore *store, const HfStore *from)
+{
+	return store->ops == from->ops && store->ops->can_copy && store->ops->can_copy(store, from);
+}
+
+bool
+hf_store_copy(HfStore *store, HfStore *from, const char *key, uint64_t bytes, GError **error)
+{
+	g_assert(store->ops == from->ops && store->ops->copy);
+	return hf_store_check_key(key, error) && store->ops->copy(store, from, key, bytes, error);
+}
+
 void
 hf_store_free(HfStore *store)
 {

@@ -91,6 +91,19 @@ bool hf_store_create(HfStore *store, const char *key, GBytes *bytes,
 bool hf_store_replace(HfStore *store, const char *key, GBytes *bytes, const char *etag,
 		      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * Whether objects of from can be copied without their bytes coming here: both are buckets of one server, opened with one
+ * access key.
+ */
+bool hf_store_can_copy(const HfStore *store, const HfStore *from);
+
+/*
+ * Has the server copy the object of this key and size from that store, where hf_store_can_copy().  What is seen is that the copy
+ * has as many bytes; for what they are the server vouches.
+ */
+bool hf_store_copy(HfStore *store, HfStore *from, const char *key, uint64_t bytes,
+		   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Whether an object of this key can be in the store at all: a folder has no place for "a//b" or "..".  Else USAGE. */
 bool hf_store_takes_key(const HfStore *store, const char *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
