@@ -11,6 +11,9 @@
 /* An encoded word has 75 letters at most, 12 of which are "=?UTF-8?B?" and "?=" (RFC 2047, section 2). */
 #define WORD_BYTES 45
 
+/* The first one shares its line, of 76 letters then, with the field's name. */
+#define FIRST_WORD_BYTES 36
+
 /* What goes plain into one line, with the field's name before it (RFC 5322, section 2.1.1: 78). */
 #define PLAIN_BYTES 66
 
@@ -76,10 +79,11 @@ encoded_words(const char *text)
 	GString *words = g_string_new(NULL);
 
 	while (*text) {
+		size_t room = words->len > 0 ? WORD_BYTES : FIRST_WORD_BYTES;
 		size_t len = 0;
 		g_autofree char *base64 = NULL;
 
-		while (text[len] && len + (size_t)g_utf8_skip[(unsigned char)text[len]] <= WORD_BYTES)
+		while (text[len] && len + (size_t)g_utf8_skip[(unsigned char)text[len]] <= room)
 			len += (size_t)g_utf8_skip[(unsigned char)text[len]];
 		base64 = g_base64_encode((const guchar *)text, len);
 		g_string_append_printf(words, "%s=?UTF-8?B?%s?=", words->len > 0 ? "\r\n " : "", base64);

@@ -118,8 +118,11 @@ decide_bad(const HfStanding *last, HfEvent event, int64_t now_s, HfStanding *nex
 }
 
 HfSay
-hf_notify_decide(const HfStanding *last, HfEvent event, int64_t now_s, HfStanding *next_out)
+hf_notify_decide(const HfStanding *last_standing, HfEvent event, int64_t now_s, HfStanding *next_out)
 {
+	/* The two may be one. */
+	const HfStanding standing = *last_standing, *last = &standing;
+
 	switch (events[event].nature) {
 	case GOOD:
 		return decide_good(last, event, now_s, next_out);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PREFIX "whsec_"
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 /* The specification: "between 24 bytes (192 bits) and 64 bytes (512 bits)". */
 #define KEY_BYTES_MIN 24
@@ -37,7 +38,7 @@ malformed(GError **error)
 		KEY_BYTES_MIN, KEY_BYTES_MAX);
 }
 
-/* OpenSSL's decoder writes three bytes for each four letters, also for the "=" at the end. */
+/* OpenSSL's decoder writes three bytes for each four letters, and takes a "=" anywhere for a zero. */
 static bool
 decode(const char *text, size_t len, Key *key, GError **error)
 {
@@ -49,6 +50,8 @@ decode(const char *text, size_t len, Key *key, GError **error)
 		return malformed(error);
 	while (padding < 2 && text[len - 1 - padding] == '=')
 		padding++;
+	if (strspn(text + strlen(PREFIX), LETTERS) < letters - padding)
+		return malformed(error);
 	if (EVP_DecodeBlock(key->bytes, (const unsigned char *)text + strlen(PREFIX), (int)letters) < 0)
 		return malformed(error);
 	key->len = letters / 4 * 3 - padding;
