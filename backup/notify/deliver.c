@@ -16,9 +16,10 @@
 
 /* How often the outbox is looked at, and whether jobs still run. */
 #define LOOK_MS 500
-#define JOBS_LOOK_S 10
+#define JOBS_LOOK_S 5
 
 #define PAUSE_MAX_S 1800
+#define PAUSE_CREDIBLE_S 7200 /* with what chance adds, and what another side asks for */
 
 typedef struct {
 	HfState *state;
@@ -76,10 +77,13 @@ spread_one(const Delivery *delivery, const HfOutboxMessage *entry, GError **erro
 }
 
 static bool
-spread_fresh(const Delivery *delivery, GError **error)
+spread_fresh(Delivery *delivery, GError **error)
 {
 	g_autoptr(GPtrArray) fresh = hf_outbox_fresh(delivery->state, error);
 
+	/* It may be the last job's end. */
+	if (fresh && fresh->len > 0)
+		delivery->jobs_looked_s = 0;
 	for (guint i = 0; fresh && i < fresh->len; i++)
 		if (!spread_one(delivery, fresh->pdata[i], error))
 			return false;
@@ -163,13 +167,28 @@ try_one(const Delivery *delivery, HfDelivery *entry, GError **error)
 
 /* A time that lies further ahead than any pause was made by a clock that was wrong. */
 static bool
-is_due(const Delivery *delivery, const HfDelivery *entry, int64_t now_s)
+is_ahead(int64_t time_s, int64_t now_s)
+{
+	return time_s > now_s && time_s <= now_s + PAUSE_CREDIBLE_S;
+}
+
+/* Whether there is anything to note of entry. */
+static bool
+look_at_one(const Delivery *delivery, HfDelivery *entry, GError **error)
 {
 	const int64_t *paused_s = g_hash_table_lookup(delivery->paused, entry->channel);
+	int64_t now_s = hf_clock_now_s();
 
-	if (paused_s && *paused_s > now_s && *paused_s <= now_s + 2 * PAUSE_MAX_S + 3600)
+	if (now_s - entry->at_s > HF_MESSAGE_AGE_S) {
+		give_up(entry, "it was too old before it could be delivered");
+		return true;
+	}
+	if (is_ahead(entry->next_s, now_s))
 		return false;
-	return entry->next_s <= now_s || entry->next_s > now_s + 2 * PAUSE_MAX_S + 3600;
+	if (!paused_s || !is_ahead(*paused_s, now_s))
+		return try_one(delivery, entry, error);
+	entry->next_s = *paused_s;
+	return true;
 }
 
 static bool
@@ -177,16 +196,14 @@ try_due(const Delivery *delivery, const GPtrArray *waiting, GError **error)
 {
 	for (guint i = 0; i < waiting->len; i++) {
 		HfDelivery *entry = waiting->pdata[i];
-		int64_t now_s = hf_clock_now_s();
+		g_autoptr(GError) cause = NULL;
 
-		if (now_s - entry->at_s > HF_MESSAGE_AGE_S)
-			give_up(entry, "it was too old before it could be delivered");
-		else if (!is_due(delivery, entry, now_s))
-			continue;
-		else if (!try_one(delivery, entry, error))
+		if (look_at_one(delivery, entry, &cause) && !hf_outbox_settle(delivery->state, entry, error))
 			return false;
-		if (!hf_outbox_settle(delivery->state, entry, error))
+		if (cause) {
+			g_propagate_error(error, g_steal_pointer(&cause));
 			return false;
+		}
 	}
 	return true;
 }
@@ -302,8 +319,11 @@ hf_deliver_is_tried(HfState *state)
 
 	if (!waiting || fresh->len > 0)
 		return !waiting;
-	for (guint i = 0; i < waiting->len; i++)
-		if (((const HfDelivery *)waiting->pdata[i])->tries == 0)
+	for (guint i = 0; i < waiting->len; i++) {
+		const HfDelivery *entry = waiting->pdata[i];
+
+		if (entry->tries == 0 && !is_ahead(entry->next_s, hf_clock_now_s()))
 			return false;
+	}
 	return true;
 }

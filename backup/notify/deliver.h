@@ -19,5 +19,8 @@ int64_t hf_deliver_pause_s(unsigned tries, double chance);
  */
 bool hf_deliver_run(HfState *state, const HfSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Whether all that is in the outbox was tried once, at least; true where that cannot be seen. */
+/*
+ * Whether all that is in the outbox was tried once, at least, or waits because its channel has just failed; true where that
+ * cannot be seen.
+ */
 bool hf_deliver_is_tried(HfState *state);

@@ -25,13 +25,21 @@ on_read(char *buffer, size_t size, size_t count, void *data)
 	return len;
 }
 
-/* The server's replies come by the header callback; the last one is what a failure is about. */
+static bool
+is_refusal(char digit)
+{
+	return digit == '4' || digit == '5';
+}
+
+/* The server's replies come by the header callback; the last refusal is what a failure is about, and not the goodbye. */
 static size_t
 on_reply(char *data, size_t size, size_t count, void *target)
 {
 	HfTransfer *transfer = target;
 
 	(void)size;
+	if (count == 0 || (is_refusal(transfer->said->str[0]) && !is_refusal(data[0])))
+		return count;
 	g_string_truncate(transfer->said, 0);
 	g_string_append_len(transfer->said, data, (gssize)MIN(count, (size_t)HF_TRANSFER_SAID_BYTES));
 	return count;
