@@ -15,6 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from receivers import HookServer, MailServer, closed_port  # noqa: E402
+from stack import Stack  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import World, fresh_database, pg_env, wait_for  # noqa: E402
 
@@ -350,6 +351,20 @@ def _():
         told = server.wait(1)[0].json
         gate.communicate("ROLLBACK;\n", timeout=30)
         assert told["data"]["title"] == "Backup of the database was interrupted", told
+
+
+@case("/notify/a-missed-run-is-told-of-when-the-timer-makes-up-for-it")
+def _():
+    with HookServer() as server, Told(WEBHOOK_URL=server.url) as world:
+        os.makedirs(world.images)
+        with Stack(world, INTERNAL_TOKEN="i" * 40, DB_NAME="") as stack:
+            slot = int(time.time()) // 60 * 60 - 7200
+            reply = stack.fastcgi("POST", "internal/run", json.dumps({"schedule": "daily", "slot": slot}).encode(),
+                                  CONTENT_TYPE="application/json", HTTP_AUTHORIZATION="Bearer " + "i" * 40)
+            assert reply.status == 202, reply
+            told = server.wait(1)[0].json
+            assert told["type"] == "holdfast.missed" and told["data"]["schedule"] == "daily", told
+            assert stack.job(reply.json["job"])["status"] == "done"
 
 
 # ---- nobody is in the way of a backup, and nothing is told that is secret ----
