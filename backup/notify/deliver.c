@@ -1,10 +1,10 @@
 #include "config.h"
 
 #include "backup/notify/deliver.h"
-#include "backup/job/lock.h"
 #include "backup/job/record.h"
 #include "backup/notify/channel.h"
 #include "backup/notify/outbox.h"
+#include "backup/notify/turn.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -12,21 +12,26 @@
 #include <poll.h>
 #include <string.h>
 
-#define LOCK_NAME "notify"
-
 /* How often the outbox is looked at, and whether jobs still run. */
 #define LOOK_MS 500
 #define JOBS_LOOK_S 5
 
 #define PAUSE_MAX_S 1800
+
+/* What has just been tried by the one before is not tried at once. */
+#define AGAIN_S 3
+
 #define PAUSE_CREDIBLE_S 7200 /* with what chance adds, and what another side asks for */
 
 typedef struct {
 	HfState *state;
-	GPtrArray *channels;   /* of HfChannel */
-	GHashTable *paused;    /* a channel's key to when it is tried again: int64_t * */
-	int64_t jobs_looked_s; /* of the clock that is never set */
+	const HfTurn *turn;
+	GPtrArray *channels; /* of HfChannel */
+	GHashTable
+		*paused; /* a channel's key to when it is tried again, int64_t *; 0: the last try was good */
+	bool is_begun;   /* what waited when it began was tried, whenever it was to be tried next */
 	bool has_jobs;
+	int64_t jobs_looked_s; /* of the clock that is never set */
 } Delivery;
 
 int64_t
@@ -112,6 +117,7 @@ give_up(HfDelivery *entry, const char *why)
 		entry->error = g_strdup(why);
 }
 
+/* Until 0: what waits for it is due. */
 static void
 pause_channel(const Delivery *delivery, const char *key, int64_t until_s)
 {
@@ -153,6 +159,7 @@ try_one(const Delivery *delivery, HfDelivery *entry, GError **error)
 	entry->tried_s = hf_clock_now_s();
 	if (hf_channel_send(channel, message, &retry_after_s, &cause)) {
 		entry->status = HF_DELIVERY_DONE;
+		pause_channel(delivery, entry->channel, 0);
 		g_clear_pointer(&entry->error, g_free);
 		g_message("%s: told of %s (%s)", entry->channel, entry->event, entry->subject);
 		return true;
@@ -172,23 +179,33 @@ is_ahead(int64_t time_s, int64_t now_s)
 	return time_s > now_s && time_s <= now_s + PAUSE_CREDIBLE_S;
 }
 
+/* When it is tried: a channel that has just failed, or has just been reached, counts more than what was planned. */
+static int64_t
+due_s(const Delivery *delivery, const HfDelivery *entry)
+{
+	const int64_t *paused_s = g_hash_table_lookup(delivery->paused, entry->channel);
+
+	if (paused_s)
+		return *paused_s > 0 ? MAX(*paused_s, entry->next_s) : 0;
+	return delivery->is_begun ? entry->next_s : MIN(entry->next_s, entry->tried_s + AGAIN_S);
+}
+
 /* Whether there is anything to note of entry. */
 static bool
 look_at_one(const Delivery *delivery, HfDelivery *entry, GError **error)
 {
-	const int64_t *paused_s = g_hash_table_lookup(delivery->paused, entry->channel);
 	int64_t now_s = hf_clock_now_s();
+	int64_t next_s = due_s(delivery, entry);
+	bool is_moved = next_s > entry->next_s;
 
 	if (now_s - entry->at_s > HF_MESSAGE_AGE_S) {
 		give_up(entry, "it was too old before it could be delivered");
 		return true;
 	}
-	if (is_ahead(entry->next_s, now_s))
-		return false;
-	if (!paused_s || !is_ahead(*paused_s, now_s))
+	if (!is_ahead(next_s, now_s))
 		return try_one(delivery, entry, error);
-	entry->next_s = *paused_s;
-	return true;
+	entry->next_s = next_s;
+	return is_moved;
 }
 
 static bool
@@ -204,6 +221,8 @@ try_due(const Delivery *delivery, const GPtrArray *waiting, GError **error)
 			g_propagate_error(error, g_steal_pointer(&cause));
 			return false;
 		}
+		if (hf_turn_is_awaited(delivery->turn))
+			return true;
 	}
 	return true;
 }
@@ -244,6 +263,7 @@ pass(Delivery *delivery, bool *busy_out, GError **error)
 	waiting = hf_outbox_waiting(delivery->state, error);
 	if (!waiting || !try_due(delivery, waiting, error))
 		return false;
+	delivery->is_begun = true;
 	*busy_out = has_open(waiting);
 	return true;
 }
@@ -266,6 +286,8 @@ work(Delivery *delivery, GError **error)
 		look_at_jobs(delivery, false);
 		if (!pass(delivery, &is_busy, error))
 			return false;
+		if (hf_turn_is_awaited(delivery->turn))
+			return true;
 		if (!is_busy && !delivery->has_jobs) {
 			look_at_jobs(delivery, true);
 			if (!delivery->has_jobs && is_empty(delivery))
@@ -279,15 +301,15 @@ work(Delivery *delivery, GError **error)
 }
 
 static bool
-work_locked(Delivery *delivery, bool *mine_out, GError **error)
+work_in_turn(Delivery *delivery, GError **error)
 {
 	g_autoptr(GError) cause = NULL;
-	g_autoptr(HfLock) lock = hf_lock_take(hf_state_folder(delivery->state), LOCK_NAME, &cause);
+	g_autoptr(HfTurn) turn = hf_turn_take(hf_state_folder(delivery->state), &cause);
 
-	*mine_out = lock != NULL;
-	if (lock)
+	delivery->turn = turn;
+	if (turn)
 		return work(delivery, error);
-	if (hf_error_is(cause, HF_ERROR_CONFLICT))
+	if (!cause)
 		return true;
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
@@ -297,15 +319,10 @@ bool
 hf_deliver_run(HfState *state, const HfSettings *settings, GError **error)
 {
 	Delivery delivery = {.state = state, .channels = hf_channels_load(settings)};
-	bool is_good = true, is_mine = delivery.channels->len > 0;
+	bool is_good;
 
 	delivery.paused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	/* What came while the lock was being let go of was left to us by who found it held: so one more look. */
-	while (is_good && is_mine) {
-		is_good = work_locked(&delivery, &is_mine, error);
-		if (is_mine && is_empty(&delivery))
-			break;
-	}
+	is_good = delivery.channels->len == 0 || work_in_turn(&delivery, error);
 	g_hash_table_unref(delivery.paused);
 	g_ptr_array_unref(delivery.channels);
 	return is_good;

@@ -6,7 +6,6 @@ import hmac
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -262,44 +261,37 @@ def _():
         assert result.code == 0 and told["channels"][0]["delivered"], told
 
 
-def make_due(world):
-    """As if the pause was over."""
-    with sqlite3.connect(os.path.join(world.env["BACKUP_STATE_DIR"], "state.db"), timeout=30) as db:
-        db.execute("UPDATE deliveries SET next_s = 0 WHERE status = 0")
-
-
 @case("/notify/what-is-refused-is-tried-again-with-the-same-id-after-a-kill")
 def _():
-    with HookServer(500, 503) as server, Told(WEBHOOK_URL=server.url + "/planted-path", WEBHOOK_SECRET=SECRET) as world:
-        began = time.monotonic()
+    with HookServer(500) as server, Told(WEBHOOK_URL=server.url + "/planted-path", WEBHOOK_SECRET=SECRET) as world:
         world.bad()
-        assert time.monotonic() - began < 60
         row = world.outbox()[0]
-        assert row["status"] == "waiting" and row["tries"] == 1 and "answers 500" in row["error"], row
+        assert row["status"] == "waiting" and row["tries"] >= 1 and "answers 500" in row["error"], row
         assert "planted-path" not in json.dumps(row), row
         for pid in deliverers(world.folder):
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not deliverers(world.folder))
-        for expected in ("waiting", "delivered"):
-            make_due(world)
-            child = world.start("notify", "--deliver")
-            wait_for(lambda expected=expected: world.outbox()[0]["status"] == expected and
-                     world.outbox()[0]["tries"] == (2 if expected == "waiting" else 3))
-            child.send_signal(signal.SIGTERM)
-            child.communicate(timeout=60)
-        assert len({hook.headers["webhook-id"] for hook in server.hooks}) == 1 and len(server.hooks) == 3
+        server.status = 204
+        result = world.run("notify", "--deliver")
+        assert result.code == 0 and world.outbox()[0]["status"] == "delivered", (result, world.outbox())
+        assert len({hook.headers["webhook-id"] for hook in server.hooks}) == 1 and len(server.hooks) >= 2
         for hook in server.hooks:
             assert_signed(hook)
 
 
-@case("/notify/one-delivers-at-a-time")
+@case("/notify/the-newest-delivers-with-the-settings-of-now-and-it-alone")
 def _():
-    with HookServer(500) as server, Told(WEBHOOK_URL=server.url) as world:
+    with MailServer() as server, Told(NOTIFY_EMAIL_TO="ops@example.org",
+                                      SMTP_URL=f"smtp://localhost:{closed_port()}") as world:
         world.bad()
-        assert len(deliverers(world.folder)) == 1
-        result = world.run("notify", "--deliver")
-        assert result.code == 0 and len(deliverers(world.folder)) == 1, result
-        assert len(server.hooks) == 1
+        wait_for(lambda: len(deliverers(world.folder)) == 1)
+        assert world.outbox()[0]["status"] == "waiting", world.outbox()
+        mended = [world.start("notify", "--deliver", SMTP_URL=f"smtp://localhost:{server.port}") for _ in range(3)]
+        for child in mended:
+            assert child.wait(60) == 0, child.communicate()
+            child.communicate()
+        assert not deliverers(world.folder) and world.outbox()[0]["status"] == "delivered", world.outbox()
+        assert len(server.wait(1)) == 1
 
 
 # ---- a change is one message ----

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import base64
 import json
+import logging
 import ssl
 import sys
 
@@ -69,6 +70,7 @@ async def serve(options):
 
 
 def main():
+    logging.disable(logging.WARNING)
     parser = argparse.ArgumentParser()
     parser.add_argument("--tls", choices=["starttls", "smtps", "none"], default="none")
     parser.add_argument("--cert")

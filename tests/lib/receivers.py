@@ -36,7 +36,7 @@ class MailServer:
     """tests/lib/mailserver.py for the length of a block; words are its options."""
 
     def __init__(self, *words):
-        self.child = subprocess.Popen([python_with("aiosmtpd"), "-W", "ignore", os.path.join(SRCDIR, "tests/lib/mailserver.py"), *words],
+        self.child = subprocess.Popen([python_with("aiosmtpd"), os.path.join(SRCDIR, "tests/lib/mailserver.py"), *words],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.child.stdout.readline())
         self.mails = []
@@ -78,7 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server.owner
         with server.lock:
             server.hooks.append(Hook(self, body))
-            status = server.statuses.pop(0) if server.statuses else 200
+            status = server.status
         if self.path.startswith("/hang"):
             server.released.wait(60)
             return
@@ -104,10 +104,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class HookServer:
-    """Plain HTTP on loopback; statuses are answered one after the other, then 200."""
+    """Plain HTTP on loopback, which answers with status."""
 
-    def __init__(self, *statuses):
-        self.statuses, self.hooks = list(statuses), []
+    def __init__(self, status=200):
+        self.status, self.hooks = status, []
         self.lock, self.released = threading.Lock(), threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.owner = self
