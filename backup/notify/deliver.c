@@ -29,7 +29,7 @@ typedef struct {
 	GPtrArray *channels; /* of HfChannel */
 	GHashTable
 		*paused; /* a channel's key to when it is tried again, int64_t *; 0: the last try was good */
-	bool is_begun;   /* what waited when it began was tried, whenever it was to be tried next */
+	int64_t begun_s; /* what was tried before is due, whenever it was to be tried next */
 	bool has_jobs;
 	int64_t jobs_looked_s; /* of the clock that is never set */
 } Delivery;
@@ -187,7 +187,8 @@ due_s(const Delivery *delivery, const HfDelivery *entry)
 
 	if (paused_s)
 		return *paused_s > 0 ? MAX(*paused_s, entry->next_s) : 0;
-	return delivery->is_begun ? entry->next_s : MIN(entry->next_s, entry->tried_s + AGAIN_S);
+	return entry->tried_s <= delivery->begun_s ? MIN(entry->next_s, entry->tried_s + AGAIN_S)
+						   : entry->next_s;
 }
 
 /* Whether there is anything to note of entry. */
@@ -263,7 +264,6 @@ pass(Delivery *delivery, bool *busy_out, GError **error)
 	waiting = hf_outbox_waiting(delivery->state, error);
 	if (!waiting || !try_due(delivery, waiting, error))
 		return false;
-	delivery->is_begun = true;
 	*busy_out = has_open(waiting);
 	return true;
 }
@@ -318,7 +318,8 @@ work_in_turn(Delivery *delivery, GError **error)
 bool
 hf_deliver_run(HfState *state, const HfSettings *settings, GError **error)
 {
-	Delivery delivery = {.state = state, .channels = hf_channels_load(settings)};
+	Delivery delivery = {
+		.state = state, .channels = hf_channels_load(settings), .begun_s = hf_clock_now_s()};
 	bool is_good;
 
 	delivery.paused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
