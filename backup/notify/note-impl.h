@@ -37,3 +37,9 @@ HfMessage *hf_job_message(const HfJobRecord *record, HfEvent event, const HfJobR
 
 /* "backup full", or "verify SET"; g_free() it. */
 char *hf_job_subject(const HfJobRecord *record);
+
+/* ---- job-facts.c ---- */
+
+/* When, how large, which level, what changed; result is NULL, or the record's (result.h). */
+void hf_job_add_facts(HfMessage *message, const HfJobRecord *record, HfJson *result,
+		      const HfJobRecord *before);

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from receivers import HookServer, MailServer, closed_port  # noqa: E402
 from stack import Stack  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import World, fresh_database, pg_env, wait_for  # noqa: E402
+from world import SRCDIR, World, fresh_database, pg_env, wait_for  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
@@ -217,6 +217,16 @@ def assert_signed(hook):
     assert abs(int(hook.headers["webhook-timestamp"]) - time.time()) < 300
 
 
+def judged(hook, body=None):
+    """What the specification's own library says of it."""
+    given = {"secret": SECRET, "headers": {name.lower(): value for name, value in hook.headers.items()},
+             "body": (body or hook.body).decode()}
+    done = subprocess.run(["node", os.path.join(SRCDIR, "tests/npm/webhooks.js")], input=json.dumps(given), text=True,
+                          env=dict(os.environ, NODE_PATH=os.environ["HF_TEST_NODE_MODULES"]), capture_output=True,
+                          check=True)
+    return json.loads(done.stdout)
+
+
 @case("/notify/a-webhook-is-signed-json-and-says-what-happened")
 def _():
     with HookServer() as server, Told(WEBHOOK_URL=server.url + "/hook", WEBHOOK_SECRET=SECRET, NOTIFY_ON="all") as world:
@@ -225,6 +235,8 @@ def _():
         assert hook.method == "POST" and hook.headers["Content-Type"] == "application/json"
         assert_signed(hook)
         told = hook.json
+        assert judged(hook) == told, judged(hook)
+        assert "error" in judged(hook, hook.body.replace(b"images", b"imagos"))
         assert told["type"] == "holdfast.success" and told["data"]["kind"] == "backup images", told
         job = world.run("--json", "jobs", "latest").json
         assert told["data"]["job"] == job["id"] and told["data"]["set"] == job["set"], (told, job)
