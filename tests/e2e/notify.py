@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -289,6 +290,23 @@ def _():
         assert len({hook.headers["webhook-id"] for hook in server.hooks}) == 1 and len(server.hooks) >= 2
         for hook in server.hooks:
             assert_signed(hook)
+
+
+@case("/notify/what-is-a-day-old-is-given-up-and-the-doctor-says-so")
+def _():
+    with HookServer(500) as server, Told(WEBHOOK_URL=server.url) as world:
+        world.bad()
+        for pid in deliverers(world.folder):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not deliverers(world.folder))
+        with sqlite3.connect(os.path.join(world.env["BACKUP_STATE_DIR"], "state.db"), timeout=30) as db:
+            db.execute("UPDATE messages SET at_s = at_s - 90000")
+        asked = len(server.hooks)
+        assert world.run("notify", "--deliver").code == 0
+        row = world.outbox()[0]
+        assert row["status"] == "given up" and "answers 500" in row["error"] and len(server.hooks) == asked, row
+        checks = [row for row in world.run("--json", "doctor").json["checks"] if row["check"] == "notify"]
+        assert checks[0]["mark"] == "warn" and "given up" in checks[0]["message"], checks
 
 
 @case("/notify/the-newest-delivers-with-the-settings-of-now-and-it-alone")

@@ -129,6 +129,24 @@ formats_go_by_the_host(void)
 	}
 }
 
+/* They are sent to, and warned about. */
+static void
+what_goes_in_the_clear_is_known(void)
+{
+	g_autoptr(GPtrArray) channels = channels_of(
+		"WEBHOOK_URL=http://192.0.2.1/h http://127.0.0.1/h https://192.0.2.1/h\n"
+		"NOTIFY_EMAIL_TO=a@b.c\nNOTIFY_EMAIL_FROM=x@y.z\nSMTP_URL=smtp://192.0.2.1\nSMTP_TLS=off");
+	static const bool is_open[] = {true, true, false, false};
+
+	g_assert_cmpuint(channels->len, ==, G_N_ELEMENTS(is_open));
+	for (guint i = 0; i < channels->len; i++) {
+		const HfChannel *channel = channels->pdata[i];
+
+		g_assert_no_error(channel->trouble);
+		g_assert_cmpint(channel->is_open, ==, is_open[i]);
+	}
+}
+
 static void
 the_heartbeat_hears_of_backups(void)
 {
@@ -196,6 +214,7 @@ main(int argc, char **argv)
 	g_test_add_func("/channel/a-login-in-the-url-is-decoded", a_login_in_the_url_is_decoded);
 	g_test_add_func("/channel/one-wrong-channel-leaves-the-others", one_wrong_channel_leaves_the_others);
 	g_test_add_func("/channel/formats-go-by-the-host", formats_go_by_the_host);
+	g_test_add_func("/channel/what-goes-in-the-clear-is-known", what_goes_in_the_clear_is_known);
 	g_test_add_func("/channel/the-heartbeat-hears-of-backups", the_heartbeat_hears_of_backups);
 	g_test_add_func("/channel/nobody-is-told-of-a-begin-by-mail", nobody_is_told_of_a_begin_by_mail);
 	g_test_add_func("/channel/pauses-grow-to-half-an-hour", pauses_grow_to_half_an_hour);
