@@ -6,6 +6,7 @@
 #include "backup/job/run.h"
 #include "backup/store/open.h"
 #include "cli/job-parameters.h"
+#include "cli/notify-after.h"
 #include "cli/progress.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -112,10 +113,12 @@ hf_cli_run_claimed(HfCli *cli, const HfCommand *command, char **arguments, HfSta
 
 	if (!is_stderr(file))
 		hf_log_set_copy(hf_job_file_fd(file));
+	hf_cli_announce(cli, state, record);
 	run = hf_job_run_begin(state, file, record, hf_progress_look);
 	if (command->run(cli, arguments, &cause) && kind && kind->is_changing)
 		refresh_sets(cli, state);
 	end_run(cli, run, cause);
+	hf_cli_deliver(cli, state);
 	if (!cause)
 		return true;
 	g_propagate_error(error, g_steal_pointer(&cause));
@@ -166,13 +169,17 @@ run_as_job(HfCli *cli, const HfCommand *command, char **arguments, GError **erro
 	g_autoptr(HfState) state = hf_state_open(folder, &trouble);
 	HfJobRecord *record = NULL;
 	HfJobFile *file = NULL;
+	bool is_good;
 
 	if (!state)
 		warn_unrecorded(trouble);
 	else if (!claim(state, command, arguments, &record, &file, error))
 		return false;
-	return record ? hf_cli_run_claimed(cli, command, arguments, state, record, file, error)
-		      : command->run(cli, arguments, error);
+	if (!record)
+		return command->run(cli, arguments, error);
+	is_good = hf_cli_run_claimed(cli, command, arguments, state, record, file, error);
+	hf_cli_await_delivery(cli, state);
+	return is_good;
 }
 
 /* What only looks is no job. */
