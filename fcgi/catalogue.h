@@ -15,6 +15,12 @@
 GPtrArray *hf_catalogue_list(HfService *service, int64_t *as_of_s_out,
 			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Older than this, other hosts' jobs are looked for behind the reply. */
+#define HF_ELSEWHERE_OLD_S 30
+
+/* The jobs of other hosts, of HfLeaseEntry (backup/job/elsewhere.h). */
+GPtrArray *hf_catalogue_elsewhere(HfService *service, HfState *state);
+
 /* {"location", "asOf"}: where backups go, and when it was looked at last. */
 HfJson *hf_catalogue_store(const HfService *service, int64_t as_of_s);
 

@@ -22,6 +22,7 @@ typedef struct {
 	char *etag;
 	char *packed_etag;
 	uint64_t version;
+	uint64_t elsewhere; /* see hf_jobs_elsewhere_version() */
 	int64_t until_s; /* what it says of running jobs and next runs is true up to here */
 } HfMadeStatus;
 
@@ -33,6 +34,7 @@ typedef struct {
 	HfState *state;   /* NULL where it could not be opened: see hf_service_state() */
 	unsigned workers; /* in the pool */
 	HfMadeStatus status;
+	int64_t looked_elsewhere_s; /* when this worker last had other hosts' jobs looked for */
 	int64_t refreshed_s;   /* when a refresh of the cached sets was started last */
 	GPtrArray *audit;      /* lines that are not written yet */
 	int64_t audit_since_s; /* of the oldest of them */

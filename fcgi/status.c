@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/job/cached-sets.h"
+#include "backup/job/elsewhere.h"
 #include "backup/job/record.h"
 #include "common/clock.h"
 #include "fcgi/answer.h"
@@ -73,6 +74,27 @@ running_job(HfState *state)
 	return record ? hf_job_record_to_json(record, hf_clock_now_s()) : NULL;
 }
 
+/* Null where there is none; our own before those of other hosts, all of which stand in "elsewhere". */
+static bool
+add_running(HfService *service, HfState *state, HfJson *members)
+{
+	g_autoptr(GPtrArray) others = hf_catalogue_elsewhere(service, state);
+	HfJson *running = running_job(state);
+	HfJson *elsewhere = json_object_new_array();
+	int64_t now_s = hf_clock_now_s();
+
+	for (guint i = 0; i < others->len; i++) {
+		HfJson *job = hf_lease_entry_to_job(others->pdata[i], now_s);
+
+		if (!running)
+			running = json_object_get(job);
+		json_object_array_add(elsewhere, job);
+	}
+	json_object_object_add(members, "running", running);
+	hf_json_add(members, "elsewhere", elsewhere);
+	return running != NULL;
+}
+
 static HfJson *
 last_success(const GPtrArray *sets)
 {
@@ -120,22 +142,21 @@ make(HfService *service, HfState *state, GError **error)
 {
 	int64_t as_of_s = 0, now_s = hf_clock_now_s();
 	g_autoptr(GPtrArray) sets = hf_catalogue_list(service, &as_of_s, error);
-	HfJson *members, *running;
+	HfJson *members;
+	bool is_running;
 	uint64_t files;
 
 	if (!sets)
 		return NULL;
 	members = json_object_new_object();
-	running = running_job(state);
-	service->status.until_s = now_s + (running ? RUNNING_TRUE_S : TRUE_S);
 	hf_json_add_flag(members, "success", true);
 	hf_json_add_number(members, "totalBackups", 0);
 	hf_json_add_number(members, "retentionDays",
 			   (uint64_t)hf_settings_number(service->settings, HF_SET_BACKUP_RETENTION_DAYS));
 	files = add_groups(members, sets);
 	json_object_object_add(members, "totalBackups", json_object_new_int64((int64_t)files));
-	/* Null where there is none. */
-	json_object_object_add(members, "running", running);
+	is_running = add_running(service, state, members);
+	service->status.until_s = now_s + (is_running ? RUNNING_TRUE_S : TRUE_S);
 	json_object_object_add(members, "lastSuccess", last_success(sets));
 	hf_json_add(members, "nextRuns", next_runs(service->runs, now_s, &service->status.until_s));
 	hf_json_add(members, "store", hf_catalogue_store(service, as_of_s));
@@ -143,9 +164,9 @@ make(HfService *service, HfState *state, GError **error)
 }
 
 static bool
-is_current(const HfMadeStatus *status, uint64_t version, int64_t now_s)
+is_current(const HfMadeStatus *status, uint64_t version, uint64_t elsewhere, int64_t now_s)
 {
-	return status->body && status->version == version && now_s < status->until_s &&
+	return status->body && status->version == version && status->elsewhere == elsewhere && now_s < status->until_s &&
 	       status->until_s - now_s <= TRUE_S;
 }
 
@@ -193,12 +214,13 @@ update(HfService *service, GError **error)
 	HfMadeStatus *status = &service->status;
 	HfState *state = hf_service_state(service, error);
 	uint64_t version = state ? hf_state_version(state) : 0;
+	uint64_t elsewhere = state ? hf_jobs_elsewhere_version(state) : 0;
 	HfJson *members;
 	HfReply *reply;
 
 	if (!state)
 		return false;
-	if (is_current(status, version, hf_clock_now_s()))
+	if (is_current(status, version, elsewhere, hf_clock_now_s()))
 		return true;
 	members = make(service, state, error);
 	if (!members)
@@ -206,6 +228,7 @@ update(HfService *service, GError **error)
 	reply = hf_reply_json(200, members);
 	/* The version as it was before: what was written meanwhile makes the next reply. */
 	keep(status, reply->body, version);
+	status->elsewhere = elsewhere;
 	hf_reply_free(reply);
 	return true;
 }

@@ -237,3 +237,11 @@ hf_refresh_start(const HfJobProgram *program, GError **error)
 
 	return run_detached(words, -1, error);
 }
+
+bool
+hf_refresh_leases_start(const HfJobProgram *program, GError **error)
+{
+	g_auto(GStrv) words = words_of(program, "refresh", "--leases");
+
+	return run_detached(words, -1, error);
+}

@@ -25,3 +25,6 @@ bool hf_job_start(HfState *state, const HfJobRequest *request, const HfJobProgra
  * where another one is running.
  */
 bool hf_refresh_start(const HfJobProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for the other hosts' jobs alone (lease-seen.h), which is one request. */
+bool hf_refresh_leases_start(const HfJobProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;

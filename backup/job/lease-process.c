@@ -1,0 +1,34 @@
+#include "config.h"
+
+#include "backup/job/lease-process.h"
+#include "backup/job/record.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+char *
+hf_lease_machine(void)
+{
+	g_autofree char *boot = NULL;
+	g_autofree char *numbers = g_file_read_link("/proc/self/ns/pid", NULL);
+
+	if (!numbers || !g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot, NULL, NULL))
+		return g_strdup("");
+	return g_strdup_printf("%s %s", g_strchomp(boot), numbers);
+}
+
+/* A name alone proves nothing: two machines made from one image have the same. */
+bool
+hf_lease_process_is_gone(const HfLeaseEntry *entry, const char *host, const char *machine)
+{
+	pid_t pid = (pid_t)entry->pid;
+
+	if (!*machine || strcmp(entry->machine, machine) != 0 || strcmp(entry->host, host) != 0 ||
+	    entry->pid <= 0 || entry->ticks == 0 || (int64_t)pid != entry->pid)
+		return false;
+	if (kill(pid, 0) != 0 && errno == ESRCH)
+		return true;
+	/* Another process may have the number by now; one whose /proc we may not read is left alone. */
+	return hf_job_pid_ticks(pid) != 0 && hf_job_pid_ticks(pid) != entry->ticks;
+}
