@@ -272,8 +272,8 @@ describe(const HfLeaseEntry *other)
 {
 	g_autofree char *since = hf_clock_rfc3339(other->since_s);
 
-	return g_strdup_printf("job %s of host \"%s\" (\"%s\", since %s)", *other->job ? other->job : "?",
-			       other->host, other->kind, since);
+	return g_strdup_printf("job %s of host \"%s\" (\"%s\", process %" G_GINT64_FORMAT ", since %s)",
+			       *other->job ? other->job : "?", other->host, other->kind, other->pid, since);
 }
 
 static bool

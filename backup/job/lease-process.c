@@ -18,6 +18,19 @@ hf_lease_machine(void)
 	return g_strdup_printf("%s %s", g_strchomp(boot), numbers);
 }
 
+/* Killed, and not waited for yet by whoever started it: the third field of proc(5)'s stat, behind the name in brackets. */
+static bool
+is_zombie(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%ld/stat", (long)pid);
+	g_autofree char *text = NULL;
+	const char *behind;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL) || !(behind = strrchr(text, ')')))
+		return false;
+	return g_str_has_prefix(behind, ") Z") || g_str_has_prefix(behind, ") X");
+}
+
 /* A name alone proves nothing: two machines made from one image have the same. */
 bool
 hf_lease_process_is_gone(const HfLeaseEntry *entry, const char *host, const char *machine)
@@ -30,5 +43,6 @@ hf_lease_process_is_gone(const HfLeaseEntry *entry, const char *host, const char
 	if (kill(pid, 0) != 0 && errno == ESRCH)
 		return true;
 	/* Another process may have the number by now; one whose /proc we may not read is left alone. */
-	return hf_job_pid_ticks(pid) != 0 && hf_job_pid_ticks(pid) != entry->ticks;
+	return is_zombie(pid) ||
+	       (hf_job_pid_ticks(pid) != 0 && hf_job_pid_ticks(pid) != entry->ticks);
 }
