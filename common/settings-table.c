@@ -116,7 +116,7 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "cannot have any, a warning says so and the run goes on. required: no run without a lease. off: "
 		 "only one host uses the store."},
 	[HF_SET_LEASE_SECONDS] =
-		{"LEASE_SECONDS", NULL, HF_TYPE_NUMBER, BACKUPS, "120", 15, 3600,
+		{"LEASE_SECONDS", NULL, HF_TYPE_NUMBER, BACKUPS, "120", 10, 3600,
 		 "After so many seconds without a sign of life of another host's job its lease is taken over, "
 		 "and it cannot commit any more."},
 	[HF_SET_HOLDFAST_HOST_NAME] =

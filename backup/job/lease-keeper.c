@@ -21,7 +21,7 @@
 #define BEATS 3
 #define BEATS_AGAIN 12
 /* How often a job that waits looks whether it may come in. */
-#define WAIT_MS_MAX 10000
+#define WAIT_MS_MAX 5000
 #define WORDS_BYTES_MAX 64
 
 struct HfLeaseKeeper {

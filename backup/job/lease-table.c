@@ -11,6 +11,7 @@
 #define FORMAT_VERSION 1
 #define TEXT_BYTES_MAX 256
 #define SLOTS_MAX 16
+#define LOST_MAX 16
 #define SECONDS_MIN 1
 #define SECONDS_MAX 86400
 
@@ -59,6 +60,16 @@ slot_free(gpointer data)
 	g_free(slot);
 }
 
+static void
+lost_free(gpointer data)
+{
+	HfLeaseLost *lost = data;
+
+	g_free(lost->nonce);
+	g_free(lost->host);
+	g_free(lost);
+}
+
 HfLeaseTable *
 hf_lease_table_new(void)
 {
@@ -66,6 +77,7 @@ hf_lease_table_new(void)
 
 	table->entries = g_ptr_array_new_with_free_func((GDestroyNotify)hf_lease_entry_free);
 	table->slots = g_ptr_array_new_with_free_func(slot_free);
+	table->lost = g_ptr_array_new_with_free_func(lost_free);
 	return table;
 }
 
@@ -76,6 +88,7 @@ hf_lease_table_free(HfLeaseTable *table)
 		return;
 	g_ptr_array_unref(table->entries);
 	g_ptr_array_unref(table->slots);
+	g_ptr_array_unref(table->lost);
 	g_free(table);
 }
 
@@ -122,6 +135,30 @@ hf_lease_table_set_slot(HfLeaseTable *table, const HfLeaseSlot *slot)
 	g_free(known->job);
 	known->host = g_strdup(slot->host);
 	known->job = g_strdup(slot->job);
+}
+
+void
+hf_lease_table_add_lost(HfLeaseTable *table, const char *nonce, const char *host)
+{
+	HfLeaseLost *lost = g_new0(HfLeaseLost, 1);
+
+	lost->nonce = g_strdup(nonce);
+	lost->host = g_strdup(host);
+	g_ptr_array_add(table->lost, lost);
+	if (table->lost->len > LOST_MAX)
+		g_ptr_array_remove_index(table->lost, 0);
+}
+
+const char *
+hf_lease_table_taker(const HfLeaseTable *table, const char *nonce)
+{
+	for (guint i = 0; i < table->lost->len; i++) {
+		const HfLeaseLost *lost = table->lost->pdata[i];
+
+		if (strcmp(lost->nonce, nonce) == 0)
+			return lost->host;
+	}
+	return NULL;
 }
 
 static HfJobKind
@@ -192,12 +229,23 @@ slot_to_json(const HfLeaseSlot *slot)
 	return object;
 }
 
+static HfJson *
+lost_to_json(const HfLeaseLost *lost)
+{
+	HfJson *object = json_object_new_object();
+
+	hf_json_add_text(object, "nonce", lost->nonce);
+	hf_json_add_text(object, "host", lost->host);
+	return object;
+}
+
 HfJson *
 hf_lease_table_to_json(const HfLeaseTable *table)
 {
 	HfJson *object = json_object_new_object();
 	HfJson *entries = json_object_new_array();
 	HfJson *slots = json_object_new_array();
+	HfJson *lost = json_object_new_array();
 
 	hf_json_add_text(object, "format", FORMAT_NAME);
 	hf_json_add_number(object, "version", FORMAT_VERSION);
@@ -206,8 +254,11 @@ hf_lease_table_to_json(const HfLeaseTable *table)
 		json_object_array_add(entries, entry_to_json(table->entries->pdata[i]));
 	for (guint i = 0; i < table->slots->len; i++)
 		json_object_array_add(slots, slot_to_json(table->slots->pdata[i]));
+	for (guint i = 0; i < table->lost->len; i++)
+		json_object_array_add(lost, lost_to_json(table->lost->pdata[i]));
 	hf_json_add(object, "leases", entries);
 	hf_json_add(object, "slots", slots);
+	hf_json_add(object, "lost", lost);
 	return object;
 }
 
@@ -317,37 +368,51 @@ read_slot(HfJson *object, HfLeaseSlot *slot, GError **error)
 	return true;
 }
 
+/* Adds what it makes of item to the table at once, so that all of it is freed with that. */
+typedef bool (*ReadItem)(HfJson *item, HfLeaseTable *table, GError **error);
+
 static bool
-check_item(HfJson *item, GError **error)
+add_entry(HfJson *item, HfLeaseTable *table, GError **error)
 {
-	return json_object_is_type(item, json_type_object) ||
-	       hf_error_set(error, HF_ERROR_CORRUPT, "a lease or a slot is no object");
+	HfLeaseEntry *entry = g_new0(HfLeaseEntry, 1);
+
+	g_ptr_array_add(table->entries, entry);
+	return read_entry(item, entry, error);
 }
 
 static bool
-read_lists(HfJson *object, HfLeaseTable *table, GError **error)
+add_slot(HfJson *item, HfLeaseTable *table, GError **error)
 {
-	HfJson *entries, *slots;
+	HfLeaseSlot *slot = g_new0(HfLeaseSlot, 1);
 
-	if (!hf_json_get_array(object, "leases", &entries, error) ||
-	    !hf_json_get_array(object, "slots", &slots, error))
+	g_ptr_array_add(table->slots, slot);
+	return read_slot(item, slot, error);
+}
+
+static bool
+add_lost(HfJson *item, HfLeaseTable *table, GError **error)
+{
+	HfLeaseLost *lost = g_new0(HfLeaseLost, 1);
+
+	g_ptr_array_add(table->lost, lost);
+	return get_text(item, "nonce", &lost->nonce, error) && get_text(item, "host", &lost->host, error);
+}
+
+static bool
+read_list(HfJson *object, const char *name, HfLeaseTable *table, ReadItem read, GError **error)
+{
+	HfJson *items;
+
+	if (!hf_json_get_array(object, name, &items, error))
 		return false;
-	if (json_object_array_length(entries) > HF_LEASES_MAX || json_object_array_length(slots) > SLOTS_MAX)
-		return hf_error_set(error, HF_ERROR_CORRUPT, "there are too many leases or slots");
-	for (size_t i = 0; i < json_object_array_length(entries); i++) {
-		HfJson *item = json_object_array_get_idx(entries, i);
-		HfLeaseEntry *entry = g_new0(HfLeaseEntry, 1);
+	if (json_object_array_length(items) > HF_LEASES_MAX)
+		return hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\" has too many items", name);
+	for (size_t i = 0; i < json_object_array_length(items); i++) {
+		HfJson *item = json_object_array_get_idx(items, i);
 
-		g_ptr_array_add(table->entries, entry);
-		if (!check_item(item, error) || !read_entry(item, entry, error))
-			return false;
-	}
-	for (size_t i = 0; i < json_object_array_length(slots); i++) {
-		HfJson *item = json_object_array_get_idx(slots, i);
-		HfLeaseSlot *slot = g_new0(HfLeaseSlot, 1);
-
-		g_ptr_array_add(table->slots, slot);
-		if (!check_item(item, error) || !read_slot(item, slot, error))
+		if (!json_object_is_type(item, json_type_object))
+			return hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\" holds what is no object", name);
+		if (!read(item, table, error))
 			return false;
 	}
 	return true;
@@ -371,7 +436,11 @@ hf_lease_table_from_json(HfJson *object, GError **error)
 			     FORMAT_VERSION);
 		return NULL;
 	}
-	return read_lists(object, table, error) ? g_steal_pointer(&table) : NULL;
+	if (!read_list(object, "leases", table, add_entry, error) ||
+	    !read_list(object, "slots", table, add_slot, error) ||
+	    !read_list(object, "lost", table, add_lost, error))
+		return NULL;
+	return g_steal_pointer(&table);
 }
 
 HfLeaseTable *

@@ -38,10 +38,17 @@ typedef struct {
 	char *job;
 } HfLeaseSlot;
 
+/* A lease that was taken over, so that its owner learns by whom. */
+typedef struct {
+	char *nonce;
+	char *host; /* which took it over */
+} HfLeaseLost;
+
 typedef struct {
 	uint64_t writes; /* counts up, so that no two versions of the object are alike */
 	GPtrArray *entries; /* of HfLeaseEntry */
 	GPtrArray *slots;   /* of HfLeaseSlot */
+	GPtrArray *lost;    /* of HfLeaseLost, the newest last, 16 at most */
 } HfLeaseTable;
 
 HfLeaseTable *hf_lease_table_new(void);
@@ -60,6 +67,10 @@ HfLeaseSlot *hf_lease_table_slot(const HfLeaseTable *table, const char *schedule
 
 /* Sets the last slot of a schedule. */
 void hf_lease_table_set_slot(HfLeaseTable *table, const HfLeaseSlot *slot);
+
+/* Notes that host took the lease over; and who did, borrowed, or NULL where it is not known (any more). */
+void hf_lease_table_add_lost(HfLeaseTable *table, const char *nonce, const char *host);
+const char *hf_lease_table_taker(const HfLeaseTable *table, const char *nonce);
 
 HfLeaseEntry *hf_lease_entry_copy(const HfLeaseEntry *entry);
 void hf_lease_entry_free(HfLeaseEntry *entry);

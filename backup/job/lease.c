@@ -336,6 +336,7 @@ take_over(HfLease *lease, HfLeaseTable *table, GError **error)
 			continue;
 		if (!fence(lease, entry, error))
 			return STEP_FAILED;
+		hf_lease_table_add_lost(table, entry->nonce, lease->own->host);
 		g_ptr_array_remove_index(table->entries, i - 1);
 	}
 	return STEP_WRITE;
@@ -459,7 +460,6 @@ static HfLeaseEntry *
 find_own(HfLease *lease, const Version *version, GError **error)
 {
 	HfLeaseEntry *entry = hf_lease_table_find(version->table, lease->own->nonce);
-	const HfLeaseEntry *other;
 
 	if (!entry && !version->etag && !lease->is_lost) {
 		entry = hf_lease_entry_copy(lease->own);
@@ -467,8 +467,8 @@ find_own(HfLease *lease, const Version *version, GError **error)
 	}
 	if (entry && !entry->lost_to && !lease->is_lost)
 		return entry;
-	other = find_in_the_way(lease->own, version->table);
-	(void)lose(lease, entry ? entry->lost_to : other ? other->host : NULL, error);
+	(void)lose(lease,
+		   entry ? entry->lost_to : hf_lease_table_taker(version->table, lease->own->nonce), error);
 	return NULL;
 }
 
