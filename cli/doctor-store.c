@@ -111,7 +111,8 @@ check_probe(HfDoctor *doctor, HfStore *store)
 static void
 check_leases(HfDoctor *doctor, HfStore *store)
 {
-	g_autofree char *key = g_strdup_printf("holdfast_probe_%08x%08x.probe", g_random_int(), g_random_int());
+	g_autofree char *key = g_strdup_printf("holdfast_probe_%08x%08x.probe", g_random_int(),
+					       g_random_int());
 	g_autoptr(GError) error = NULL;
 	HfConditions found = {false, false};
 	HfLeaseMode mode;
@@ -128,10 +129,11 @@ check_leases(HfDoctor *doctor, HfStore *store)
 	if (error)
 		hf_doctor_report(doctor, HF_MARK_FAIL, "leases", "%s", error->message);
 	else
-		hf_doctor_report(doctor, mode == HF_LEASES_REQUIRED ? HF_MARK_FAIL : HF_MARK_WARN, "leases",
-				 "the store does not heed conditional writes (%s): let only one host back up into it, "
-				 "and set LEASES=off",
-				 found.has_create ? "If-Match" : "If-None-Match");
+		hf_doctor_report(
+			doctor, mode == HF_LEASES_REQUIRED ? HF_MARK_FAIL : HF_MARK_WARN, "leases",
+			"the store does not heed conditional writes (%s): let only one host back up into it, "
+			"and set LEASES=off",
+			found.has_create ? "If-Match" : "If-None-Match");
 }
 
 static void

@@ -137,10 +137,8 @@ hf_cli_run_claimed(HfCli *cli, const HfCommand *command, char **arguments, HfSta
 		hf_log_set_copy(hf_job_file_fd(file));
 	id = g_strdup(record->id);
 	requested_by = g_strdup(record->requested_by);
-	lease = (HfLeaseJob){.job = id,
-			     .kind = command->name,
-			     .requested_by = requested_by,
-			     .look = hf_progress_look};
+	lease = (HfLeaseJob){
+		.job = id, .kind = command->name, .requested_by = requested_by, .look = hf_progress_look};
 	take_slot(state, &lease);
 	run = hf_job_run_begin(state, file, record, hf_progress_look);
 	if (hf_cli_run_leased(cli, command, arguments, &lease, &cause) && kind && kind->is_changing)

@@ -126,7 +126,9 @@ list(HfCli *cli, HfState *state, GError **error)
 	has_others = add_elsewhere(cli, state, grid);
 	text = hf_grid_to_text(grid);
 	hf_cli_say(cli, "%s",
-		   json_object_array_length(jobs) > 0 || has_others ? text : "no job yet: \"holdfast backup full\" makes the first\n");
+		   json_object_array_length(jobs) > 0 || has_others
+			   ? text
+			   : "no job yet: \"holdfast backup full\" makes the first\n");
 	return true;
 }
 

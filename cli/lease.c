@@ -21,7 +21,8 @@ tell_other(HfCli *cli, const HfLeaseEntry *other)
 static void
 say_taken(HfCli *cli, const HfLeaseJob *job, const HfLeaseEntry *other)
 {
-	g_message("schedule \"%s\": host \"%s\" has started this run already, as job %s: there is nothing to do",
+	g_message("schedule \"%s\": host \"%s\" has started this run already, as job %s: there is nothing to "
+		  "do",
 		  job->schedule, other->host, other->job);
 	hf_json_add_flag(cli->reply, "already", true);
 }

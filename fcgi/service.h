@@ -23,7 +23,7 @@ typedef struct {
 	char *packed_etag;
 	uint64_t version;
 	uint64_t elsewhere; /* see hf_jobs_elsewhere_version() */
-	int64_t until_s; /* what it says of running jobs and next runs is true up to here */
+	int64_t until_s;    /* what it says of running jobs and next runs is true up to here */
 } HfMadeStatus;
 
 typedef struct {
@@ -35,10 +35,10 @@ typedef struct {
 	unsigned workers; /* in the pool */
 	HfMadeStatus status;
 	int64_t looked_elsewhere_s; /* when this worker last had other hosts' jobs looked for */
-	int64_t refreshed_s;   /* when a refresh of the cached sets was started last */
-	GPtrArray *audit;      /* lines that are not written yet */
-	int64_t audit_since_s; /* of the oldest of them */
-	int64_t warned_s;      /* when a state that cannot be written was told of last */
+	int64_t refreshed_s;        /* when a refresh of the cached sets was started last */
+	GPtrArray *audit;           /* lines that are not written yet */
+	int64_t audit_since_s;      /* of the oldest of them */
+	int64_t warned_s;           /* when a state that cannot be written was told of last */
 } HfService;
 
 /* Takes auth and tool.  USAGE where a setting of the schedule is wrong. */

@@ -166,8 +166,8 @@ make(HfService *service, HfState *state, GError **error)
 static bool
 is_current(const HfMadeStatus *status, uint64_t version, uint64_t elsewhere, int64_t now_s)
 {
-	return status->body && status->version == version && status->elsewhere == elsewhere && now_s < status->until_s &&
-	       status->until_s - now_s <= TRUE_S;
+	return status->body && status->version == version && status->elsewhere == elsewhere &&
+	       now_s < status->until_s && status->until_s - now_s <= TRUE_S;
 }
 
 /* NULL where it cannot be packed; 31: a gzip stream of the largest window (zlib.h, deflateInit2). */

@@ -153,7 +153,8 @@ hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
 	json = hf_sink_bytes_get(sink);
 	if (hf_fence_is(json, NULL)) {
 		hf_error_set(error, HF_ERROR_NOT_FOUND,
-			     "there is no set \"%s\": its run lost its lease, and another host fenced it", id);
+			     "there is no set \"%s\": its run lost its lease, and another host fenced it",
+			     id);
 		return NULL;
 	}
 	return hf_manifest_parse(json, id, error);

@@ -27,7 +27,8 @@ to_json(const char *id, const HfFence *fence)
 	hf_json_add_text(object, "host", fence->host);
 	hf_json_add_text(object, "owner", fence->owner_host);
 	hf_json_add_text(object, "job", fence->owner_job);
-	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_object_to_json_string_ext(object,
+					      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	return g_bytes_new(text, strlen(text));
 }
 

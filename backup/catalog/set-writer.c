@@ -298,10 +298,11 @@ explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
 		return false;
 	}
 	g_error_free(cause);
-	return hf_error_set(error, HF_ERROR_CONFLICT,
-			    "host \"%s\" took this run's lease over and keeps set %s from being committed: was this "
-			    "host asleep, or cut off from the store?  Nothing was stored",
-			    host ? host : "?", writer->id);
+	return hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"host \"%s\" took this run's lease over and keeps set %s from being committed: was this "
+		"host asleep, or cut off from the store?  Nothing was stored",
+		host ? host : "?", writer->id);
 }
 
 bool

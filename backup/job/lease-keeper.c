@@ -33,7 +33,7 @@ struct HfLeaseKeeper {
 	char *machine;
 	HfJobLook look;
 	unsigned seconds;
-	GError *lost; /* set once, by whoever notices; guarded by lock */
+	GError *lost;  /* set once, by whoever notices; guarded by lock */
 	bool has_lost; /* atomic: lost is there to be read */
 	bool has_warned;
 	bool is_stopping;
@@ -238,7 +238,8 @@ release(HfLeaseKeeper *keeper)
 	if (!keeper->beater)
 		return;
 	if (!keeper->has_lost && !hf_lease_release(keeper->lease, &trouble))
-		g_warning("the lease of this job could not be given back, other hosts wait for its end, %u s: %s",
+		g_warning("the lease of this job could not be given back, other hosts wait for its end, %u "
+			  "s: %s",
 			  keeper->seconds, trouble->message);
 	hf_lease_seen_save(keeper->seen, keeper->folder, hf_clock_now_s());
 }
@@ -281,10 +282,11 @@ refuse(const HfLeaseJob *job, const HfLeaseEntry *other, GError **error)
 {
 	g_autofree char *who = describe(other);
 
-	return hf_error_set(error, HF_ERROR_CONFLICT,
-			    "\"%s\" has to wait: %s is running already: wait for it, or stop it there; where that "
-			    "host is gone, try again %u s from now",
-			    job->kind, who, other->seconds + other->seconds / 8 + 1);
+	return hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"\"%s\" has to wait: %s is running already: wait for it, or stop it there; where that "
+		"host is gone, try again %u s from now",
+		job->kind, who, other->seconds + other->seconds / 8 + 1);
 }
 
 /* Until the next look; sooner where a stop was asked for. */

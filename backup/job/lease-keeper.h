@@ -24,7 +24,7 @@ typedef struct {
 
 /* Whether others were in the way; all of it is g_free()d by hf_lease_met_clear(). */
 typedef struct {
-	bool is_slot_taken; /* the slot is another host's: there is nothing to do */
+	bool is_slot_taken;  /* the slot is another host's: there is nothing to do */
 	HfLeaseEntry *other; /* NULL: nobody.  Set beside the error CONFLICT, too */
 } HfLeaseMet;
 void hf_lease_met_clear(HfLeaseMet *met);
@@ -54,5 +54,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfLeaseKeeper, hf_lease_keeper_free)
 bool hf_lease_refresh(const HfSettings *settings, HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* LEASES=off, or one of the other words; USAGE for any other. */
-typedef enum { HF_LEASES_AUTO, HF_LEASES_REQUIRED, HF_LEASES_OFF } HfLeaseMode;
-bool hf_lease_mode(const HfSettings *settings, HfLeaseMode *mode_out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef enum {
+	HF_LEASES_AUTO,
+	HF_LEASES_REQUIRED,
+	HF_LEASES_OFF
+} HfLeaseMode;
+bool hf_lease_mode(const HfSettings *settings, HfLeaseMode *mode_out,
+		   GError **error) G_GNUC_WARN_UNUSED_RESULT;

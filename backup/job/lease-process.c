@@ -43,6 +43,5 @@ hf_lease_process_is_gone(const HfLeaseEntry *entry, const char *host, const char
 	if (kill(pid, 0) != 0 && errno == ESRCH)
 		return true;
 	/* Another process may have the number by now; one whose /proc we may not read is left alone. */
-	return is_zombie(pid) ||
-	       (hf_job_pid_ticks(pid) != 0 && hf_job_pid_ticks(pid) != entry->ticks);
+	return is_zombie(pid) || (hf_job_pid_ticks(pid) != 0 && hf_job_pid_ticks(pid) != entry->ticks);
 }

@@ -431,7 +431,8 @@ hf_lease_table_from_json(HfJson *object, GError **error)
 		return NULL;
 	if (strcmp(format, FORMAT_NAME) != 0 || version != FORMAT_VERSION) {
 		hf_error_set(error, HF_ERROR_CORRUPT,
-			     "it is not \"" FORMAT_NAME "\" of version %d: hosts that share a store run the same "
+			     "it is not \"" FORMAT_NAME
+			     "\" of version %d: hosts that share a store run the same "
 			     "holdfast",
 			     FORMAT_VERSION);
 		return NULL;

@@ -17,11 +17,11 @@ typedef struct {
 	char *host;
 	char *machine; /* which start of which kernel, and which of its process numbers: see lease-process.h; "": not known */
 	int64_t pid;
-	uint64_t ticks; /* when that process began */
-	char *job;      /* its id on its host; "" where the run is not recorded */
-	char *kind;     /* see kind.h */
-	char *by;       /* "schedule:daily", "api", "cli" */
-	int64_t since_s; /* Unix time by its host's clock: for people */
+	uint64_t ticks;   /* when that process began */
+	char *job;        /* its id on its host; "" where the run is not recorded */
+	char *kind;       /* see kind.h */
+	char *by;         /* "schedule:daily", "api", "cli" */
+	int64_t since_s;  /* Unix time by its host's clock: for people */
 	unsigned seconds; /* after so long without a beat it may be taken over */
 	uint64_t beat;
 	bool is_removing; /* it has begun to prune, besides */
@@ -45,7 +45,7 @@ typedef struct {
 } HfLeaseLost;
 
 typedef struct {
-	uint64_t writes; /* counts up, so that no two versions of the object are alike */
+	uint64_t writes;    /* counts up, so that no two versions of the object are alike */
 	GPtrArray *entries; /* of HfLeaseEntry */
 	GPtrArray *slots;   /* of HfLeaseSlot */
 	GPtrArray *lost;    /* of HfLeaseLost, the newest last, 16 at most */

@@ -174,10 +174,11 @@ probe(HfLease *lease, GError **error)
 		return false;
 	lease->is_probed = found.has_create && found.has_replace;
 	return lease->is_probed ||
-	       hf_error_set(error, HF_ERROR_USAGE,
-			    "\"%s\" does not heed conditional writes (%s), so it can hold no leases: let only one "
-			    "host back up into it",
-			    hf_store_location(lease->store), found.has_create ? "If-Match" : "If-None-Match");
+	       hf_error_set(
+		       error, HF_ERROR_USAGE,
+		       "\"%s\" does not heed conditional writes (%s), so it can hold no leases: let only one "
+		       "host back up into it",
+		       hf_store_location(lease->store), found.has_create ? "If-Match" : "If-None-Match");
 }
 
 /* Whatever is written for, it is a sign of life: what we count on from here on begins with a beat that nobody has seen. */
@@ -277,10 +278,11 @@ update(HfLease *lease, Change change, void *data, GError **error)
 		}
 		pause_a_while(lease, round);
 	}
-	return hf_error_set(error, HF_ERROR_CONFLICT,
-			    "\"%s/%s\" is changed by others all the time: are the clocks of this many hosts set to "
-			    "start jobs at once?",
-			    hf_store_location(lease->store), HF_LEASE_KEY);
+	return hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"\"%s/%s\" is changed by others all the time: are the clocks of this many hosts set to "
+		"start jobs at once?",
+		hf_store_location(lease->store), HF_LEASE_KEY);
 }
 
 /* ---- taking over ---- */
@@ -383,10 +385,12 @@ static Step
 lose(HfLease *lease, const char *host, GError **error)
 {
 	lease->is_lost = true;
-	hf_error_set(error, HF_ERROR_CONFLICT,
-		     "the lease of this job was taken over by %s%s%s, since nothing was heard of it for more than %u s: "
-		     "was this host asleep, or cut off from the store?  What the job did since is not committed",
-		     host ? "host \"" : "another host", host ? host : "", host ? "\"" : "", lease->own->seconds);
+	hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"the lease of this job was taken over by %s%s%s, since nothing was heard of it for more than "
+		"%u s: "
+		"was this host asleep, or cut off from the store?  What the job did since is not committed",
+		host ? "host \"" : "another host", host ? host : "", host ? "\"" : "", lease->own->seconds);
 	return STEP_FAILED;
 }
 
@@ -467,8 +471,8 @@ find_own(HfLease *lease, const Version *version, GError **error)
 	}
 	if (entry && !entry->lost_to && !lease->is_lost)
 		return entry;
-	(void)lose(lease,
-		   entry ? entry->lost_to : hf_lease_table_taker(version->table, lease->own->nonce), error);
+	(void)lose(lease, entry ? entry->lost_to : hf_lease_table_taker(version->table, lease->own->nonce),
+		   error);
 	return NULL;
 }
 

@@ -17,8 +17,9 @@
 typedef struct HfLease HfLease;
 
 typedef struct {
-	double (*now_s)(void *data);   /* see hf_lease_clock_s() */
-	int64_t (*wall_s)(void *data); /* Unix time, for people, and to tell a slot that lies far in the future */
+	double (*now_s)(void *data); /* see hf_lease_clock_s() */
+	int64_t (*wall_s)(
+		void *data); /* Unix time, for people, and to tell a slot that lies far in the future */
 	void (*random)(void *data, void *buf, size_t len);
 	void (*pause)(void *data, unsigned ms);
 	bool (*is_gone)(void *data, const HfLeaseEntry *entry); /* a process of this host, and it has ended */

@@ -154,8 +154,8 @@ is_kept_out(HfS3 *s3, const char *full_key, HfPair condition, bool *is_taken_out
 	g_autoptr(GError) cause = NULL;
 
 	*is_taken_out = put_if(s3, full_key, other, condition, &cause);
-	if (*is_taken_out || !(hf_error_is(cause, HF_ERROR_TRANSIENT) || hf_error_is(cause, HF_ERROR_DENIED) ||
-			       hf_error_is(cause, HF_ERROR_CANCELLED)))
+	if (*is_taken_out || !(hf_error_is(cause, HF_ERROR_TRANSIENT) ||
+			       hf_error_is(cause, HF_ERROR_DENIED) || hf_error_is(cause, HF_ERROR_CANCELLED)))
 		return true;
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;

@@ -154,9 +154,8 @@ race_create(HfStore *self, const char *key, GBytes *bytes, GError **error)
 	if (what == RACE_REFUSED)
 		return lost(error);
 	if (g_tree_lookup(store->place->objects, key))
-		return what == RACE_LOST_REPLY
-			       ? lost(error)
-			       : hf_error_set(error, HF_ERROR_CONFLICT, "\"%s\" exists", key);
+		return what == RACE_LOST_REPLY ? lost(error)
+					       : hf_error_set(error, HF_ERROR_CONFLICT, "\"%s\" exists", key);
 	put(store->place, key, bytes);
 	return what == RACE_DONE || lost(error);
 }

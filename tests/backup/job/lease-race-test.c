@@ -50,7 +50,7 @@ struct Race {
 	unsigned ids; /* of sets, so far */
 	bool has_slot;
 	double now_s;
-	int turn; /* whose; -1: nobody's */
+	int turn;           /* whose; -1: nobody's */
 	const Host *holder; /* who came in last */
 	char *violation;
 	pthread_mutex_t lock;
@@ -110,7 +110,7 @@ on_request(void *data)
 	if (host->is_dead)
 		return RACE_REFUSED;
 	sleep_s(host, falls(race, race->odds.stops) ? g_rand_double_range(race->dice, 1, 4 * SECONDS)
-						     : g_rand_double_range(race->dice, 0, 0.05));
+						    : g_rand_double_range(race->dice, 0, 0.05));
 	host->is_dead = falls(race, race->odds.deaths);
 	if (host->is_dead || falls(race, race->odds.troubles))
 		return host->is_dead || falls(race, 50) ? RACE_REFUSED : RACE_LOST_REPLY;
@@ -318,8 +318,7 @@ begin_host(Race *race, unsigned number)
 	g_snprintf(host->name, sizeof host->name, "host%u", number);
 	host->store = race_store_new(race->place, on_request, host);
 	host->seen = hf_lease_seen_load(NULL, host->name);
-	host->world =
-		(HfLeaseWorld){host_now_s, host_wall_s, host_random, host_pause, host_is_gone, host};
+	host->world = (HfLeaseWorld){host_now_s, host_wall_s, host_random, host_pause, host_is_gone, host};
 }
 
 static void
@@ -403,8 +402,9 @@ test_never_two_at_once_never_none(void)
 		judge(&race, seed, &sums);
 		race_end(&race);
 	}
-	g_test_message("%u races of 2 to %d hosts, %u starts: %u leases, %u commits, %u lost by sleeping, %u deaths",
-		       sums.races, HOSTS_MAX, sums.starts, sums.grants, sums.commits, sums.losses, sums.deaths);
+	g_test_message(
+		"%u races of 2 to %d hosts, %u starts: %u leases, %u commits, %u lost by sleeping, %u deaths",
+		sums.races, HOSTS_MAX, sums.starts, sums.grants, sums.commits, sums.losses, sums.deaths);
 	g_assert_cmpuint(sums.losses, >, 0);
 	g_assert_cmpuint(sums.deaths, >, 0);
 }

@@ -240,7 +240,8 @@ test_a_process_that_has_ended_is_not_waited_for(void)
 
 	pair_begin(&pair, "backup full", "backup full");
 	g_assert_cmpint(try_it(pair.first), ==, HF_LEASE_OURS);
-	race_place_put(pair.place, "backup_2024-01-15_02-00-00.claim", "web1 1 ffffffffffffffffffffffffffffffff\n");
+	race_place_put(pair.place, "backup_2024-01-15_02-00-00.claim",
+		       "web1 1 ffffffffffffffffffffffffffffffff\n");
 	pair.two.has_gone = true;
 	g_assert_cmpint(try_it(pair.second), ==, HF_LEASE_OURS);
 	/* It can commit nothing any more: there is nothing to be fenced. */
@@ -293,7 +294,8 @@ test_a_takeover_that_was_cut_is_gone_on_with(void)
 	race_place_put(pair.place, "backup_2024-01-15_02-00-00.claim", claim);
 	g_assert_cmpint(try_it(pair.second), ==, HF_LEASE_IN_THE_WAY);
 	time_goes_on(&pair, 2 * SECONDS);
-	pair.two.fate = RACE_REFUSED; /* the second host dies behind its mark: get, replace, get, then the listing of claims */
+	pair.two.fate =
+		RACE_REFUSED; /* the second host dies behind its mark: get, replace, get, then the listing of claims */
 	pair.two.fate_after = 3;
 	pair.two.world.pause = pass;
 	(void)!hf_lease_try(pair.second, &verdict, &error);
@@ -464,7 +466,8 @@ test_which_process_has_ended(void)
 
 #define ENTRY_WITH(member) \
 	"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[{" member \
-	"\"host\":\"h\",\"machine\":\"\",\"pid\":1,\"ticks\":1,\"job\":\"\",\"kind\":\"prune\",\"by\":\"cli\"," \
+	"\"host\":\"h\",\"machine\":\"\",\"pid\":1,\"ticks\":1,\"job\":\"\",\"kind\":\"prune\",\"by\":" \
+	"\"cli\"," \
 	"\"since\":\"2024-01-15T02:00:00Z\",\"beat\":1}],\"slots\":[],\"lost\":[]}"
 #define NONCE "\"nonce\":\"0123456789abcdef0123456789abcdef\","
 
@@ -475,13 +478,20 @@ test_damage(void)
 		"",
 		"{",
 		"[]",
-		"{\"format\":\"holdfast-lease\",\"version\":1,\"writes\":1,\"leases\":[],\"slots\":[],\"lost\":[]}",
-		"{\"format\":\"holdfast-leases\",\"version\":2,\"writes\":1,\"leases\":[],\"slots\":[],\"lost\":[]}",
-		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":-1,\"leases\":[],\"slots\":[],\"lost\":[]}",
-		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":{},\"slots\":[],\"lost\":[]}",
-		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[1],\"slots\":[],\"lost\":[]}",
-		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[],\"slots\":[{}],\"lost\":[]}",
-		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[],\"slots\":[],\"lost\":[null]}",
+		"{\"format\":\"holdfast-lease\",\"version\":1,\"writes\":1,\"leases\":[],\"slots\":[],"
+		"\"lost\":[]}",
+		"{\"format\":\"holdfast-leases\",\"version\":2,\"writes\":1,\"leases\":[],\"slots\":[],"
+		"\"lost\":[]}",
+		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":-1,\"leases\":[],\"slots\":[],"
+		"\"lost\":[]}",
+		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":{},\"slots\":[],"
+		"\"lost\":[]}",
+		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[1],\"slots\":[],"
+		"\"lost\":[]}",
+		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[],\"slots\":[{}],"
+		"\"lost\":[]}",
+		"{\"format\":\"holdfast-leases\",\"version\":1,\"writes\":1,\"leases\":[],\"slots\":[],"
+		"\"lost\":[null]}",
 		ENTRY_WITH("\"nonce\":\"xyz\",\"seconds\":120,"),
 		ENTRY_WITH(NONCE "\"seconds\":0,"),
 		ENTRY_WITH(NONCE "\"seconds\":86401,"),
