@@ -37,7 +37,7 @@ hf_fence_is(GBytes *bytes, char **host_out)
 {
 	gsize len;
 	const char *text = g_bytes_get_data(bytes, &len);
-	g_autoptr(HfJson) object = len <= BYTES_MAX ? hf_json_parse(text, len, NULL) : NULL;
+	g_autoptr(HfJson) object = len > 0 && len <= BYTES_MAX ? hf_json_parse(text, len, NULL) : NULL;
 	const char *format = NULL, *host = NULL;
 
 	if (host_out)

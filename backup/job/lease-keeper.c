@@ -78,7 +78,8 @@ world_is_gone(void *data, const HfLeaseEntry *entry)
 {
 	const HfLeaseKeeper *keeper = data;
 
-	return hf_lease_process_is_gone(entry, hf_host_name(), keeper->machine);
+	return hf_lease_process_is_gone(entry, hf_host_name(), keeper->machine) ||
+	       hf_lease_job_is_gone(entry, keeper->folder);
 }
 
 static HfLeaseWorld

@@ -1,11 +1,16 @@
 #include "config.h"
 
 #include "backup/job/lease-process.h"
+#include "backup/job/job-file.h"
 #include "backup/job/record.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* A job that finds its file gone makes another, and holds that a moment later. */
+#define MOMENT_US 20000
 
 char *
 hf_lease_machine(void)
@@ -44,4 +49,19 @@ hf_lease_process_is_gone(const HfLeaseEntry *entry, const char *host, const char
 		return true;
 	/* Another process may have the number by now; one whose /proc we may not read is left alone. */
 	return is_zombie(pid) || (hf_job_pid_ticks(pid) != 0 && hf_job_pid_ticks(pid) != entry->ticks);
+}
+
+bool
+hf_lease_job_is_gone(const HfLeaseEntry *entry, const char *folder)
+{
+	/* The id comes from the store: it must not lead out of the folder. */
+	bool is_id = *entry->job && strspn(entry->job, "0123456789abcdef_-") == strlen(entry->job);
+	g_autofree char *path = is_id && folder ? g_strdup_printf("%s/jobs/%s.log", folder, entry->job)
+						: NULL;
+	struct stat info;
+
+	if (!path || stat(path, &info) != 0 || hf_job_file_is_held(folder, entry->job))
+		return false;
+	g_usleep(MOMENT_US);
+	return stat(path, &info) == 0 && !hf_job_file_is_held(folder, entry->job);
 }

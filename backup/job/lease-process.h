@@ -11,5 +11,11 @@
  */
 char *hf_lease_machine(void);
 
+/*
+ * True only where the entry's job is one of this state folder and nobody holds its file (job-file.h): that says that its process
+ * has ended also after this machine was started again.
+ */
+bool hf_lease_job_is_gone(const HfLeaseEntry *entry, const char *folder);
+
 /* True only where the entry's process was one of ours and there is none of its number that began when it did. */
 bool hf_lease_process_is_gone(const HfLeaseEntry *entry, const char *host, const char *machine);

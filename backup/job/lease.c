@@ -121,7 +121,7 @@ parse(HfStore *store, GBytes *bytes, Version *version, GError **error)
 	gsize len;
 	const char *text = g_bytes_get_data(bytes, &len);
 
-	version->table = hf_lease_table_parse(text, len, error);
+	version->table = hf_lease_table_parse(text ? text : "", len, error);
 	if (version->table)
 		return true;
 	g_prefix_error(error, "\"%s/%s\" cannot be read (remove it while no job runs on any host): ",
@@ -239,9 +239,11 @@ is_worth_a_round(const HfLease *lease, Step step, const GError *cause, unsigned 
 		return false;
 	if (was_writing && hf_error_is(cause, HF_ERROR_CONFLICT))
 		return true;
+	/* What was only read is nobody's riddle: the store has tried that by itself. */
+	*troubles += was_writing ? 1 : TROUBLES_MAX / 2;
 	return (hf_error_is(cause, HF_ERROR_TRANSIENT) ||
 		(was_writing && hf_error_is(cause, HF_ERROR_NOT_FOUND))) &&
-	       ++*troubles < TROUBLES_MAX;
+	       *troubles < TROUBLES_MAX;
 }
 
 static bool

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/fence.h"
+#include "backup/job/job-file.h"
 #include "backup/job/lease.h"
 #include "backup/job/lease-process.h"
 #include "backup/job/progress.h"
@@ -462,6 +463,28 @@ test_which_process_has_ended(void)
 	g_assert_true(hf_lease_process_is_gone(&entry, "web1", machine));
 }
 
+/* What a restart of the machine leaves: the job's file, which nobody holds. */
+static void
+test_which_job_has_ended(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	HfLeaseEntry entry = {.job = (char[]){"2024-01-15_02-00-00-7f3a9c"}};
+	g_autoptr(GError) error = NULL;
+	HfJobFile *file = hf_job_file_make(fixture->folder, entry.job, &error);
+
+	g_assert_no_error(error);
+	g_assert_false(hf_lease_job_is_gone(&entry, fixture->folder));
+	hf_job_file_free(file);
+	g_assert_true(hf_lease_job_is_gone(&entry, fixture->folder));
+	g_assert_false(hf_lease_job_is_gone(&entry, NULL));
+	entry.job = (char[]){"2024-01-15_02-00-00-000000"};
+	g_assert_false(hf_lease_job_is_gone(&entry, fixture->folder));
+	entry.job = (char[]){"../jobs/2024-01-15_02-00-00-7f3a9c"};
+	g_assert_false(hf_lease_job_is_gone(&entry, fixture->folder));
+	entry.job = (char[]){""};
+	g_assert_false(hf_lease_job_is_gone(&entry, fixture->folder));
+}
+
 /* ---- bytes that are no leases ---- */
 
 #define ENTRY_WITH(member) \
@@ -531,6 +554,7 @@ main(int argc, char **argv)
 	TEST("how-far-it-is-can-be-seen", test_how_far_it_is_can_be_seen);
 	TEST("a-watch-is-handed-on", test_a_watch_is_handed_on);
 	TEST("which-process-has-ended", test_which_process_has_ended);
+	TEST("which-job-has-ended", test_which_job_has_ended);
 	TEST("damage", test_damage);
 #undef TEST
 	return g_test_run();
