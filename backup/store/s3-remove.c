@@ -6,7 +6,6 @@
 #include "common/cancel.h"
 #include "common/error.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 /* Amazon S3 API Reference, "DeleteObjects". */
@@ -102,17 +101,6 @@ try_to_remove(void *data, bool *moved, GError **error)
 	       (!removal->is_refused || set_refusal(removal, error));
 }
 
-static char *
-md5_base64(const void *bytes, size_t len)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned digest_len = 0;
-
-	if (!EVP_Digest(bytes, len, digest, &digest_len, EVP_md5(), NULL))
-		return NULL;
-	return g_base64_encode(digest, digest_len);
-}
-
 static bool
 remove_batch(HfS3 *s3, GString *keys_xml, GError **error)
 {
@@ -123,12 +111,8 @@ remove_batch(HfS3 *s3, GString *keys_xml, GError **error)
 	bool is_done;
 
 	g_string_append_printf(removal.xml, "%s</Delete>", keys_xml->str);
-	removal.md5 = md5_base64(removal.xml->str, removal.xml->len);
-	is_done = removal.md5
-			  ? hf_s3_retry(s3->client, try_to_remove, &removal, removal.is_cleanup, error)
-			  : hf_error_set(
-				    error, HF_ERROR_FAILED,
-				    "OpenSSL refuses MD5, which S3 wants for deletions: is FIPS mode on?");
+	removal.md5 = hf_s3_md5(removal.xml->str, removal.xml->len, error);
+	is_done = removal.md5 && hf_s3_retry(s3->client, try_to_remove, &removal, removal.is_cleanup, error);
 	g_string_free(removal.xml, TRUE);
 	g_free(removal.md5);
 	g_free(removal.key);
