@@ -195,6 +195,20 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "Where this host keeps notes that may be lost at any time. Not set: /var/lib/holdfast where "
 		 "that may "
 		 "be written to, else $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast."},
+	[HF_SET_LEASES] = {"LEASES", NULL, HF_TYPE_TEXT, BACKUPS, "auto", 0, 0,
+			   "How hosts that share a store keep out of each other's way. auto: by leases in "
+			   "the store; where it "
+			   "cannot have any, a warning says so and the run goes on. required: no run without "
+			   "a lease. off: "
+			   "only one host uses the store."},
+	[HF_SET_LEASE_SECONDS] = {"LEASE_SECONDS", NULL, HF_TYPE_NUMBER, BACKUPS, "120", 10, 3600,
+				  "After so many seconds without a sign of life of another host's job its "
+				  "lease is taken over, "
+				  "and it cannot commit any more."},
+	[HF_SET_HOLDFAST_HOST_NAME] = {"HOLDFAST_HOST_NAME", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+				       "What this host is called in the store, where its own name is not "
+				       "what people know it by, as in a "
+				       "container. Not set: the system's."},
 	[HF_SET_BACKUP_RECIPIENTS] =
 		{"BACKUP_RECIPIENTS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
 		 "The public keys that backups are encrypted for, as age spells them (age1...), with commas "

@@ -268,3 +268,11 @@ hf_deliver_start(const HfJobProgram *program, const char *folder, GError **error
 	close(fd);
 	return is_started;
 }
+
+bool
+hf_refresh_leases_start(const HfJobProgram *program, GError **error)
+{
+	g_auto(GStrv) words = words_of(program, "refresh", "--leases");
+
+	return run_detached(words, -1, error);
+}

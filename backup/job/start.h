@@ -32,3 +32,6 @@ bool hf_refresh_start(const HfJobProgram *program, GError **error) G_GNUC_WARN_U
  */
 bool hf_deliver_start(const HfJobProgram *program, const char *folder,
 		      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for the other hosts' jobs alone (lease-seen.h), which is one request. */
+bool hf_refresh_leases_start(const HfJobProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;
