@@ -36,3 +36,4 @@ extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;
 extern const HfCommand hf_command_keygen;
 extern const HfCommand hf_command_token;
+extern const HfCommand hf_command_notify;

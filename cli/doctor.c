@@ -91,6 +91,7 @@ run(HfCli *cli, char **arguments, GError **error)
 	check_state_dir(&doctor);
 	hf_doctor_check_schedule(&doctor);
 	hf_doctor_check_tokens(&doctor);
+	hf_doctor_check_notify(&doctor);
 	if (!hf_cancel_check(error))
 		return false;
 	hf_json_add_number(cli->reply, "warnings", doctor.warnings);

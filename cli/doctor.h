@@ -40,3 +40,6 @@ void hf_doctor_check_tokens(HfDoctor *doctor);
 
 /* Credentials, a small object there and back, free space, the last good set. */
 void hf_doctor_check_store(HfDoctor *doctor);
+
+/* Who hears of a bad night, and whether messages get through. */
+void hf_doctor_check_notify(HfDoctor *doctor);

@@ -47,6 +47,15 @@ identity_path(const HfSettings *settings)
 	return file ? g_canonicalize_filename(file, NULL) : NULL;
 }
 
+/* Absolute: aws runs in another folder. */
+static char *
+role_token_path(const HfSettings *settings)
+{
+	const char *file = hf_settings_text(settings, HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE);
+
+	return file ? g_canonicalize_filename(file, NULL) : NULL;
+}
+
 static bool
 drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError **error)
 {
@@ -58,9 +67,13 @@ drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError 
 		.scratch_user = hf_settings_text(cli->settings, HF_SET_SCRATCH_USER),
 		.aws_region = access.region,
 		.aws_ca_bundle = access.ca_file,
+		.role_arn = hf_settings_text(cli->settings, HF_SET_AWS_ROLE_ARN),
+		.role_session = hf_settings_text(cli->settings, HF_SET_AWS_ROLE_SESSION_NAME),
+		.sts_url = hf_settings_text(cli->settings, HF_SET_AWS_ENDPOINT_URL_STS),
 		.progress = &progress,
 	};
 	g_autofree char *identity_file = identity_path(cli->settings);
+	g_autofree char *role_token_file = role_token_path(cli->settings);
 	g_autoptr(HfSecret) credentials = NULL;
 	g_autoptr(HfProgressBar) bar = NULL;
 
@@ -68,6 +81,7 @@ drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError 
 		return false;
 	options.aws_credentials = credentials;
 	options.identity_file = identity_file;
+	options.role_token_file = role_token_file;
 	bar = hf_progress_bar_start("drill", &progress);
 	return hf_drill(store, set, &options, proof_out, error);
 }

@@ -2,6 +2,7 @@
 
 #include "backup/catalog/prune.h"
 #include "cli/history.h"
+#include "cli/lease.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -305,6 +306,10 @@ hf_outcome_prune(HfCli *cli, HfStore *store)
 	if (reader) {
 		g_message("old sets stay for now, since job %s is reading one: the next backup prunes",
 			  reader);
+		return;
+	}
+	if (!hf_cli_lease_may_remove(&reader)) {
+		g_message("old sets stay for now, since %s: the next backup prunes", reader);
 		return;
 	}
 	failed = hf_cli_failed_runs(cli->settings);

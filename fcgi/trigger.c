@@ -69,12 +69,26 @@ completed(const HfJobRecord *record, const HfRoute *route, const char *warning)
 	return reply;
 }
 
+/* Whose job was in the way, where that was another host's. */
+static void
+add_elsewhere(const HfJobRecord *record, HfJson *members)
+{
+	g_autoptr(HfJson)
+		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
+	HfJson *elsewhere = NULL;
+
+	if (result && json_object_object_get_ex(result, "elsewhere", &elsewhere))
+		hf_json_add(members, "elsewhere", json_object_get(elsewhere));
+}
+
 /* The words of a job's code are those of the reply. */
 static HfReply *
 failed(const HfJobRecord *record, const HfRoute *route)
 {
 	HfJson *members = json_object_new_object();
 	bool is_suspect = record->status == HF_JOB_DONE;
+	const char *code = record->error_code ? record->error_code : "failed";
+	unsigned status = strcmp(code, "transient") == 0 ? 503 : strcmp(code, "conflict") == 0 ? 409 : 500;
 	g_autofree char *text = NULL;
 
 	hf_json_add_text(members, "set", record->set_id);
@@ -86,12 +100,9 @@ failed(const HfJobRecord *record, const HfRoute *route)
 				       record->id);
 	else
 		text = g_strdup(record->error ? record->error : hf_job_status_word(record->status));
-	return hf_reply_problem_with(
-		strcmp(record->error_code ? record->error_code : "", "transient") == 0 ? 503 : 500,
-		is_suspect           ? HF_CODE_SUSPECT
-		: record->error_code ? record->error_code
-				     : "failed",
-		route->failure, text, members);
+	add_elsewhere(record, members);
+	return hf_reply_problem_with(status, is_suspect ? HF_CODE_SUSPECT : code, route->failure, text,
+				     members);
 }
 
 /* What the run warned of, where the set itself is as good as any; g_free() it. */

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
@@ -150,6 +151,12 @@ hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
 	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
 		return NULL;
 	json = hf_sink_bytes_get(sink);
+	if (hf_fence_is(json, NULL)) {
+		hf_error_set(error, HF_ERROR_NOT_FOUND,
+			     "there is no set \"%s\": its run lost its lease, and another host fenced it",
+			     id);
+		return NULL;
+	}
 	return hf_manifest_parse(json, id, error);
 }
 

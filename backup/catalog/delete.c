@@ -5,6 +5,7 @@
 #include "backup/catalog/sweep.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 
@@ -85,7 +86,7 @@ bool
 hf_set_claim_deleted(HfStore *store, const char *id, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	g_autofree char *text = g_strdup_printf("deleted by %s\n", g_get_host_name());
+	g_autofree char *text = g_strdup_printf("deleted by %s\n", hf_host_name());
 	g_autoptr(HfStage) stage = hf_store_write(store, claim, NULL, error);
 
 	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
@@ -8,6 +9,7 @@
 #include "backup/store/store-impl.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -149,7 +151,9 @@ static bool
 claim_id(HfSetWriter *writer, const char *id, bool *is_ours_out, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	g_autofree char *text = g_strdup_printf("%s %ld\n", g_get_host_name(), (long)getpid());
+	const char *tag = hf_fence_tag();
+	g_autofree char *text = g_strdup_printf("%s %ld%s%s\n", hf_host_name(), (long)getpid(),
+						tag ? " " : "", tag ? tag : "");
 	g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
 	const char *const keys[] = {claim, NULL};
 	g_autoptr(GError) trouble = NULL;
@@ -281,6 +285,26 @@ store_alarms(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 	return store_bytes(&writer->recorder->base, key, json, error);
 }
 
+/* In whose favour the store decided: a fence in the manifest's place, or a set that nobody expected. */
+static bool
+explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
+{
+	g_autofree char *host = NULL;
+	bool is_fence = false;
+
+	if (!hf_error_is(cause, HF_ERROR_CONFLICT) ||
+	    !hf_fence_find(writer->store, writer->id, &is_fence, &host, NULL) || !is_fence) {
+		g_propagate_error(error, cause);
+		return false;
+	}
+	g_error_free(cause);
+	return hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"host \"%s\" took this run's lease over and keeps set %s from being committed: was this "
+		"host asleep, or cut off from the store?  Nothing was stored",
+		host ? host : "?", writer->id);
+}
+
 bool
 hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
@@ -290,12 +314,14 @@ hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **e
 	const char *const claims[] = {claim, NULL};
 	g_autoptr(GBytes) restore = hf_restore_txt(writer->store, manifest);
 	g_autoptr(GBytes) json = hf_manifest_to_json(manifest);
+	GError *cause = NULL;
 
 	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
 	if (!store_bytes(&writer->recorder->base, restore_key, restore, error) ||
-	    !store_alarms(writer, manifest, error) ||
-	    !hf_store_create(&writer->recorder->base, manifest_key, json, error))
+	    !store_alarms(writer, manifest, error) || !hf_fence_check(HF_FENCE_ASK, error))
 		return false;
+	if (!hf_store_create(&writer->recorder->base, manifest_key, json, &cause))
+		return explain_conflict(writer, cause, error);
 	writer->is_committed = true;
 	/* The set is good from here on; a claim that stays is ignored beside a manifest. */
 	(void)!hf_store_remove(writer->store, claims, NULL);

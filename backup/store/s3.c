@@ -32,7 +32,7 @@ hf_s3_add_storing(HfS3 *s3, const char *key, GStringChunk *texts, GArray *header
 bool
 hf_s3_head(HfS3 *s3, const char *full_key, HfS3Reply *reply_out, GError **error)
 {
-	HfS3Request request = {.method = "HEAD", .key = full_key};
+	HfS3Request request = {.method = "HEAD", .key = full_key, .is_cleanup = s3->base.is_steadfast};
 
 	return hf_s3_perform(s3->client, &request, reply_out, error);
 }
@@ -66,6 +66,8 @@ static const HfStoreOps ops = {
 	.write = hf_s3_write,
 	.create = hf_s3_create,
 	.replace = hf_s3_replace,
+	.get = hf_s3_get,
+	.probe = hf_s3_probe,
 	.remove = hf_s3_remove,
 	.can_copy = hf_s3_can_copy,
 	.copy = hf_s3_copy,
