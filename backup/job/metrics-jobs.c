@@ -151,8 +151,8 @@ rate_of(const HfJobRecord *record, uint64_t *value_out)
 
 #define JOB "holdfast_job_"
 static const Family families[] = {
-	{JOB "last_success_timestamp_seconds", "When the last good job of this kind ended.",
-	 SUCCEEDED, false, end_of},
+	{JOB "last_success_timestamp_seconds", "When the last good job of this kind ended.", SUCCEEDED, false,
+	 end_of},
 	{JOB "last_failure_timestamp_seconds",
 	 "When the last job of this kind that failed, was interrupted, or ended suspect or partial, ended.",
 	 FAILED, false, end_of},
