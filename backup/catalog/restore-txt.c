@@ -151,14 +151,16 @@ put_how(GString *out, const HfStore *store, const HfManifest *manifest)
 				     "RESTORE_IDENTITY unset: age asks.\n");
 }
 
-static void
-put_fetch(GString *out, const HfStore *store)
+void
+hf_restore_put_fetch(GString *out, const HfStore *store, HfRestorePlace place)
 {
 	const char *endpoint = hf_store_endpoint(store);
 
 	g_string_append(out, "\n# Where the files are.\n");
 	if (!is_bucket(store)) {
-		g_string_append(out, "cd \"$(dirname \"$0\")\"\nfetch() { cat \"./$1\"; }\n");
+		g_string_append(out, place == HF_RESTORE_GO_THERE
+					     ? "cd \"$(dirname \"$0\")\"\nfetch() { cat \"./$1\"; }\n"
+					     : "fetch() { cat \"$(dirname \"$0\")/$1\"; }\n");
 		return;
 	}
 	assign(out, "bucket", hf_store_location(store));
@@ -354,7 +356,7 @@ hf_restore_txt(const HfStore *store, const HfManifest *manifest)
 	put_what(out, manifest);
 	put_how(out, store, manifest);
 	put_settings(out, manifest);
-	put_fetch(out, store);
+	hf_restore_put_fetch(out, store, HF_RESTORE_GO_THERE);
 	put_functions(out, is_encrypted(manifest));
 	if (has_both)
 		g_string_append(out, "\nif [ \"${RESTORE_ONLY:-database}\" = database ]; then\n");
