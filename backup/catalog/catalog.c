@@ -177,7 +177,8 @@ read_listed(HfStore *store, const char *id, GError **error)
 	HfKeyring *keyring = hf_store_keyring(store);
 	g_autoptr(GBytes) json = read_json(store, id, error);
 
-	return json ? hf_manifest_parse(json, id, hf_keyring_is_quick(keyring) ? keyring : NULL, error) : NULL;
+	return json ? hf_manifest_parse(json, id, hf_keyring_is_quick(keyring) ? keyring : NULL, error)
+		    : NULL;
 }
 
 /* What the names beside the manifest say; why a set is suspect has to be read. */

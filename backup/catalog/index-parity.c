@@ -182,9 +182,8 @@ rebuild_unit(HfStore *store, const Units *units, const HfArchive *parity, guint 
 static bool
 decrypt_unit(const Units *units, const HfAgeKey *key, guint unit, GBytes *stored, GByteArray *into)
 {
-	const HfAgeWindow window = {.offset = unit_offset(units, unit),
-				    .length = unit_bytes(units, unit),
-				    .first_chunk = unit};
+	const HfAgeWindow window = {
+		.offset = unit_offset(units, unit), .length = unit_bytes(units, unit), .first_chunk = unit};
 	HfStage *sink = hf_sink_bytes_new(HF_AGE_CHUNK_BYTES);
 	g_autoptr(HfStage) chain = hf_unage_window_new(sink, key, &window, unit + 1 == units->count,
 						       window.length - HF_AGE_TAG_BYTES);

@@ -445,7 +445,8 @@ static bool
 parse_manifest(HfJson *object, HfKeyring *keyring, HfManifest *manifest, GError **error)
 {
 	return check_head(object, manifest->id, error) &&
-	       hf_manifest_reveal(object, keyring, manifest, error) && parse_status(object, &manifest->status, error) &&
+	       hf_manifest_reveal(object, keyring, manifest, error) &&
+	       parse_status(object, &manifest->status, error) &&
 	       hf_json_find_bytes(object, "note", &manifest->note, error) &&
 	       parse_time(object, "started", &manifest->started_s, error) &&
 	       parse_time(object, "finished", &manifest->finished_s, error) &&

@@ -50,7 +50,8 @@ bool hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t 
 GPtrArray *hf_catalog_read_proofs(HfStore *store, const HfSet *set, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Stores backup_T.suspect.json: the manifest's alarms, and the set that it was compared with. */
-bool hf_marks_write_suspect(HfStore *store, const HfManifest *manifest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool hf_marks_write_suspect(HfStore *store, const HfManifest *manifest,
+			    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
  * Says that somebody looked at a suspect or partial set and takes it for good; by: "cli:root".  USAGE where there is

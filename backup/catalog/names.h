@@ -22,7 +22,8 @@
 char *hf_name_stem(const char *prefix, const char *id); /* "database_backup_<id>" */
 char *hf_name_manifest(const char *id);
 char *hf_name_restore(const char *id);
-char *hf_name_restore_sealed(const char *id); /* of a set whose names are encrypted: the commands themselves */
+char *hf_name_restore_sealed(
+	const char *id); /* of a set whose names are encrypted: the commands themselves */
 char *hf_name_claim(const char *id);
 char *hf_name_proof(const char *id, int level);
 char *hf_name_hold(const char *id);

@@ -20,7 +20,9 @@
 #define ABANDONED_S ((int64_t)48 * 3600)
 
 /* The archives of a set that tell names; NULL where it has none of the kind. */
-enum { ARCHIVES_MAX = 5 };
+enum {
+	ARCHIVES_MAX = 5
+};
 
 static void
 list_archives(const HfManifest *manifest, HfArchive *archives_out[ARCHIVES_MAX])
@@ -258,8 +260,7 @@ remove_keys(HfStore *copies, GPtrArray *keys)
 static bool
 is_superseded(const HfManifest *old, const HfManifest *now)
 {
-	if (old->database &&
-	    (!now->database || g_strcmp0(old->database->name, now->database->name) != 0))
+	if (old->database && (!now->database || g_strcmp0(old->database->name, now->database->name) != 0))
 		return false;
 	return !old->images || (now->images && g_strcmp0(old->images->source, now->images->source) == 0);
 }

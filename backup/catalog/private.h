@@ -14,8 +14,8 @@
 typedef const char *const *HfPublicMembers;
 
 /* Moves all other members, if there are any, out of object into its member "private".  object has "format", and the id in id_member. */
-bool hf_private_hide(HfJson *object, HfPublicMembers members, const char *id_member,
-		     const HfKeyring *keyring, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool hf_private_hide(HfJson *object, HfPublicMembers members, const char *id_member, const HfKeyring *keyring,
+		     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same, but throws them away; true where there were any. */
 bool hf_private_strip(HfJson *object, HfPublicMembers members);

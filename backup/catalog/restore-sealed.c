@@ -33,23 +33,25 @@ hf_restore_txt_sealed(const HfStore *store, const char *id, GBytes *sealed)
 	gsize len;
 
 	hf_restore_put_fetch(fetch, store, HF_RESTORE_BESIDE);
-	g_string_append_printf(
-		out,
-		"# Backup set %s.  What is in it, how to restore it with stock tools alone, and the commands\n"
-		"# for it are encrypted: they tell names.  To read them:\n"
-		"#\n"
-		"#   age -d -i KEY %s\n"
-		"#\n"
-		"# KEY is the file with the secret key (AGE-SECRET-KEY-1...); where it was a passphrase leave\n"
-		"# out -i KEY, and age asks.  This text is also a shell script that does this, and restores:\n"
-		"#\n"
-		"#   RESTORE_IDENTITY=KEY sh %s\n"
-		"#\n"
-		"# It needs age and sha256sum, and what the encrypted text says.\n"
-		"\n"
-		"text=%s\n"
-		"digest=%s\n",
-		id, text, own, text, digest);
+	g_string_append_printf(out,
+			       "# Backup set %s.  What is in it, how to restore it with stock tools alone, "
+			       "and the commands\n"
+			       "# for it are encrypted: they tell names.  To read them:\n"
+			       "#\n"
+			       "#   age -d -i KEY %s\n"
+			       "#\n"
+			       "# KEY is the file with the secret key (AGE-SECRET-KEY-1...); where it was a "
+			       "passphrase leave\n"
+			       "# out -i KEY, and age asks.  This text is also a shell script that does "
+			       "this, and restores:\n"
+			       "#\n"
+			       "#   RESTORE_IDENTITY=KEY sh %s\n"
+			       "#\n"
+			       "# It needs age and sha256sum, and what the encrypted text says.\n"
+			       "\n"
+			       "text=%s\n"
+			       "digest=%s\n",
+			       id, text, own, text, digest);
 	g_string_append_printf(out, RUN, fetch->str);
 	len = out->len;
 	return g_bytes_new_take(g_string_free(out, FALSE), len);

@@ -310,8 +310,7 @@ hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **e
 	g_autoptr(GBytes) stored = hf_manifest_hide(json, hf_store_keyring(writer->store), error);
 
 	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
-	if (!stored || !store_restore_txt(writer, manifest, error) ||
-	    !store_alarms(writer, manifest, error))
+	if (!stored || !store_restore_txt(writer, manifest, error) || !store_alarms(writer, manifest, error))
 		return false;
 	hf_own_copy_keep(writer->store, manifest, json, stored);
 	if (!hf_store_create(&writer->recorder->base, manifest_key, stored, error))

@@ -14,7 +14,7 @@
 /* The newest sets before it whose halves can be compared with its own; one may be all of these. */
 typedef struct {
 	HfManifest *database, *images;
-	HfManifest *references; /* of images, and says what rows named: a run of images alone does not */
+	HfManifest *references;   /* of images, and says what rows named: a run of images alone does not */
 	const HfManifest *sealed; /* NULL, or the newest one of which it cannot be told */
 } Before;
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from world import Bucket, pg_env, plain_dump, psql, url  # noqa: E402
 
 # Words that no format has; each is planted where a name can stand.
 WORDS = {"database": "quaggadb", "table": "zyzzyva", "column": "ptarmigan", "key": "okapi", "folder": "axolotl",
-         "type": "narwhal", "hold": "dugong", "missing": "wombat"}
+         "host": "narwhal", "hold": "dugong", "missing": "wombat"}
 SQL = f"""
 CREATE TABLE "{WORDS['table']}" (id int PRIMARY KEY, "{WORDS['column']}" text);
 INSERT INTO "{WORDS['table']}" SELECT i, md5(i::text) FROM generate_series(1, 5000) i;
@@ -63,9 +62,16 @@ def readings(content):
         yield base64.b64decode(text[:len(text) - len(text) % 4], validate=False) if len(text) >= 16 else b""
 
 
+def other_host():
+    """Words in front of a command that give it a host name worth looking for, where we may."""
+    words = ["unshare", "--uts", "sh", "-c", f"hostname {WORDS['host']} && exec \"$@\"", "sh"]
+    done = subprocess.run([*words, "hostname"], capture_output=True, text=True, check=False)
+    return words if done.returncode == 0 and done.stdout.strip() == WORDS["host"] else []
+
+
 def tells(objects, words):
-    return [(name, word) for name, content in objects.items() for word in words
-            for reading in readings(name.encode() + b"\n" + content) if word.encode().lower() in reading.lower()]
+    return [(name, word) for name, content in objects.items() for reading in (name.encode(), *readings(content))
+            for word in words if word.encode().lower() in reading.lower()]
 
 
 def flip(path, offset):
@@ -79,18 +85,19 @@ def flip(path, offset):
 @case("/metadata/nothing-that-is-stored-tells-a-name")
 def _():
     with Hidden() as world:
-        first = world.backup("full", BACKUP_COMPRESSION="zstd")
+        host = other_host()
+        first = world.backup("full", BACKUP_COMPRESSION="zstd", prefix=host)
         world.put("pictures/000.jpg", b"changed")
         os.unlink(os.path.join(world.images, f"{WORDS['folder']}/{WORDS['key']}.jpg"))
         psql(world.env["DB_NAME"], f'DELETE FROM "{WORDS["table"]}" WHERE id > 100; '
                                    f"INSERT INTO picture VALUES ('{WORDS['missing']}.png')")
-        done = world.run("--json", "backup", "full")
+        done = world.run("--json", "backup", "full", prefix=host)
         assert done.code == 3 and WORDS["table"] in json.dumps(done.json), done
         second = done.json["set"]
-        assert world.run("hold", first, "--reason", f"for the {WORDS['hold']}").code == 0
+        assert world.run("hold", first, "--reason", f"for the {WORDS['hold']}", prefix=host).code == 0
         assert world.run("accept", second).code == 0
         assert world.owner("verify", first, "--level", "2").code == 0
-        names = [*WORDS.values(), world.env["DB_NAME"], socket.gethostname(), "C.UTF-8", world.images, "picture"]
+        names = [*WORDS.values(), world.env["DB_NAME"], "C.UTF-8", world.images, "picture"]
         objects = world.objects()
         for kind in (r"\.suspect\.json", r"\.hold\.json", r"\.accepted\.json", r"references\.jsonl.*\.age",
                      r"dead.*\.age", r"RESTORE\.txt\.age", r"images_.*index\.jsonl.*\.age", r"level2\.json"):
@@ -98,9 +105,10 @@ def _():
         assert tells(objects, names) == [], tells(objects, names)
         # And the look itself sees what is there: the same backup in the clear tells all of it.
         shutil.rmtree(world.env["BACKUP_DIR"])
-        world.run("backup", "full", ENCRYPT_METADATA=None, BACKUP_RECIPIENTS=None)
+        world.run("backup", "full", ENCRYPT_METADATA=None, BACKUP_RECIPIENTS=None, prefix=host)
         found = {word for _, word in tells(world.objects(), names)}
         assert {WORDS["table"], WORDS["missing"], world.env["DB_NAME"], "C.UTF-8"} <= found, found
+        assert not host or WORDS["host"] in found, found
 
 
 @case("/metadata/the-host-without-a-key-goes-on-from-its-own-copy")
@@ -110,7 +118,7 @@ def _():
         world.put("pictures/new.jpg", b"new")
         again = world.run("--json", "backup", "images").json
         assert (again["images"]["added"], again["images"]["unchanged"]) == (1, 31), again
-        os.unlink(os.path.join(world.images, "pictures/001.jpg"))
+        os.unlink(os.path.join(world.images, f"{WORDS['folder']}/{WORDS['key']}.jpg"))
         again = world.run("--json", "backup", "full").json
         assert (again["images"]["added"], again["images"]["deleted"]) == (0, 1), again
         copies = os.path.join(world.env["BACKUP_STATE_DIR"], "copies")
@@ -222,7 +230,7 @@ def _():
     with Hidden() as world:
         world.backup("full")
         world.put("pictures/000.jpg", b"changed")
-        os.unlink(os.path.join(world.images, "pictures/002.jpg"))
+        shutil.rmtree(os.path.join(world.images, WORDS["folder"]))
         set_id = world.backup("full")
         psql("postgres", "DROP DATABASE IF EXISTS e2e_meta_stock")
         env = dict(pg_env(), PATH="/usr/bin:/bin", RESTORE_DATABASE="e2e_meta_stock", RESTORE_IMAGES=world.path("stock"),
