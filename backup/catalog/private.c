@@ -61,7 +61,10 @@ split(HfJson *object, HfPublicMembers members, const char *prefix)
 		if (standing == PUBLIC)
 			continue;
 		if (standing == PARTLY && json_object_is_type(value, json_type_object)) {
-			hf_json_add(hidden, name, split(value, members, below));
+			g_autoptr(HfJson) its = split(value, members, below);
+
+			if (json_object_object_length(its) > 0)
+				hf_json_add(hidden, name, json_object_get(its));
 			continue;
 		}
 		hf_json_add(hidden, name, json_object_get(value));
