@@ -12,6 +12,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from faults import FaultProxy  # noqa: E402
 from sealed import Sealed, age_opens  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import Bucket, pg_env, plain_dump, psql, url  # noqa: E402
@@ -344,13 +345,18 @@ def _():
         assert world.store_files() == []
 
 
-@case("/metadata/the-readable-text-restores-out-of-a-bucket")
+@case("/metadata/a-bucket-gives-one-image-by-three-requests-and-the-readable-text-restores-it")
 def _():
     with Hidden() as world:
         bucket = Bucket(f"meta-{os.getpid()}-{int(time.time())}")
         env = bucket.settings()
         set_id = world.backup("images", **env)
-        assert world.owner("cat", set_id, f"{WORDS['folder']}/{WORDS['key']}.jpg", **env).out == "a picture"
+        with FaultProxy() as proxy:
+            through = dict(env, AWS_ENDPOINT_URL=proxy.address)
+            assert world.owner("cat", set_id, f"{WORDS['folder']}/{WORDS['key']}.jpg", **through).out == "a picture"
+            counts = proxy.counts()
+        # The manifest, a piece of the index, the image's members: the chunks of 64 KiB that hold them, and no more.
+        assert len(counts["targets"]) == 3 and counts["bytes"] < 300000, counts
         drilled = world.owner("--json", "drill", set_id, timeout=300, **env)
         assert drilled.code == 0 and drilled.json["level"] == 4, drilled
 
