@@ -29,6 +29,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_hold,
 	&hf_command_release,
 	&hf_command_schedule,
+	&hf_command_metrics,
 	&hf_command_config,
 	&hf_command_doctor,
 	&hf_command_keygen,

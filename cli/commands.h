@@ -30,6 +30,7 @@ extern const HfCommand hf_command_refresh;
 extern const HfCommand hf_command_hold;
 extern const HfCommand hf_command_release;
 extern const HfCommand hf_command_schedule;
+extern const HfCommand hf_command_metrics;
 extern const HfCommand hf_command_config;
 extern const HfCommand hf_command_doctor;
 extern const HfCommand hf_command_keygen;

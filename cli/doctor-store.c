@@ -120,10 +120,12 @@ check_credentials(HfDoctor *doctor)
 				 hf_settings_origin(settings, HF_SET_AWS_ACCESS_KEY_ID));
 		return;
 	}
-	found = hf_credentials_discover();
-	if (hf_credentials_get(found, &key, &error))
-		hf_doctor_report(doctor, HF_MARK_OK, "credentials",
-				 "access key %s, from the container or the instance", key.access_key);
+	found = hf_store_settings_credentials(settings, &error);
+	if (found && hf_credentials_get(found, &key, &error))
+		hf_doctor_report(doctor, HF_MARK_OK, "credentials", "access key %s, from %s", key.access_key,
+				 hf_settings_text(settings, HF_SET_AWS_ROLE_ARN)
+					 ? "AWS_ROLE_ARN by its web identity"
+					 : "the container or the instance");
 	else
 		hf_doctor_report(doctor, HF_MARK_FAIL, "credentials", "%s", error->message);
 	hf_credentials_free(found);
@@ -146,6 +148,11 @@ check_upkeep(HfDoctor *doctor, HfStore *store)
 		hf_doctor_report(
 			doctor, upkeep.is_expiry_known && upkeep.expiry_days == 0 ? HF_MARK_WARN : HF_MARK_OK,
 			"versions", "%s", text);
+	if (!upkeep.has_lock && hf_settings_number(doctor->cli->settings, HF_SET_S3_OBJECT_LOCK_DAYS) > 0)
+		hf_doctor_report(doctor, HF_MARK_WARN, "object lock",
+				 "S3_OBJECT_LOCK_DAYS is set, and the bucket does not say that Object Lock "
+				 "is on: backups will "
+				 "fail where it is not");
 	if (upkeep.has_lock)
 		hf_doctor_report(doctor, HF_MARK_OK, "object lock",
 				 "on: \"holdfast prune\" leaves a set in its place until its lock ends");

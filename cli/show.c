@@ -99,6 +99,29 @@ say_marks(const HfCli *cli, const HfSet *set)
 			set->id);
 }
 
+/* What the run cost: its rate, memory, requests, then its phases. */
+static void
+say_metrics(const HfCli *cli, const HfRunMetrics *metrics)
+{
+	g_autofree char *rate = hf_text_bytes(metrics->bytes_per_s);
+	g_autofree char *memory = hf_text_bytes(metrics->peak_memory_bytes);
+	g_autoptr(GString) phases = g_string_new(NULL);
+
+	hf_cli_say(cli, "run       %s a second, %.1f s of processor time, %s of memory", rate,
+		   (double)metrics->cpu_ms / 1000, memory);
+	if (metrics->requests > 0)
+		hf_cli_say(cli, ", %" G_GUINT64_FORMAT " requests, %" G_GUINT64_FORMAT " retries",
+			   metrics->requests, metrics->retries);
+	for (guint i = 0; i < metrics->phases->len; i++) {
+		const HfRunPhase *phase = metrics->phases->pdata[i];
+		g_autofree char *name = hf_log_one_line(phase->name);
+
+		g_string_append_printf(phases, "%s%s %.1f s", i == 0 ? "" : ", ", name,
+				       (double)phase->ms / 1000);
+	}
+	hf_cli_say(cli, "\n%-9s %s\n", "phases", phases->str);
+}
+
 static void
 say_set(const HfCli *cli, const HfSet *set)
 {
@@ -123,6 +146,8 @@ say_set(const HfCli *cli, const HfSet *set)
 		hf_cli_say(cli, "took      %d s, on %s, by %s\n",
 			   (int)(manifest->finished_s - manifest->started_s), manifest->host,
 			   manifest->program);
+	if (manifest->metrics)
+		say_metrics(cli, manifest->metrics);
 	hf_cli_say(cli, "size      %s in the store\n", bytes);
 	if (manifest->sealed)
 		hf_cli_say(cli, "names     not known: %s\n", manifest->sealed);

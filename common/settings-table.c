@@ -64,6 +64,22 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 					  "The access key's secret."},
 	[HF_SET_AWS_SESSION_TOKEN] = {"AWS_SESSION_TOKEN", NULL, HF_TYPE_SECRET, ACCESS, NULL, 0, 0,
 				      "The session token that belongs to a temporary access key."},
+	[HF_SET_AWS_ROLE_ARN] = {"AWS_ROLE_ARN", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
+				 "The role to take by the token in AWS_WEB_IDENTITY_TOKEN_FILE (Kubernetes, "
+				 "CI), where no access key is "
+				 "set."},
+	[HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE] = {"AWS_WEB_IDENTITY_TOKEN_FILE", NULL, HF_TYPE_TEXT, ACCESS,
+						NULL, 0, 0,
+						"The file with the OpenID Connect token that AWS_ROLE_ARN is "
+						"taken with; it is read again each time the "
+						"keys are renewed."},
+	[HF_SET_AWS_ROLE_SESSION_NAME] = {"AWS_ROLE_SESSION_NAME", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
+					  "What the session of that role is called in AWS's logs: 2 to 64 "
+					  "letters, digits and =,.@-_. Not set: "
+					  "holdfast and the host's name."},
+	[HF_SET_AWS_ENDPOINT_URL_STS] =
+		{"AWS_ENDPOINT_URL_STS", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
+		 "The security token service where it is not Amazon's of AWS_REGION, as https://host:port."},
 	[HF_SET_AWS_REGION] = {"AWS_REGION", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
 			       "The bucket's region. Not set: us-east-1."},
 	[HF_SET_AWS_BUCKET_NAME] =
@@ -102,6 +118,37 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "The S3 server of the backup bucket. Not set: AWS_ENDPOINT_URL. Set but empty: Amazon's."},
 	[HF_SET_S3_BACKUP_REGION] = {"S3_BACKUP_REGION", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
 				     "The backup bucket's region. Not set: AWS_REGION."},
+	[HF_SET_S3_USE_ACCELERATE] = {"S3_USE_ACCELERATE", NULL, HF_TYPE_FLAG, BACKUPS, "false", 0, 0,
+				      "Whether backups go by S3 Transfer Acceleration, which must be on for "
+				      "the bucket. Amazon's S3 alone."},
+	[HF_SET_S3_SSE] =
+		{"S3_SSE", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "How the server encrypts what is stored in the backup bucket: AES256 or aws:kms. Not "
+		 "set: as the bucket has it."},
+	[HF_SET_S3_SSE_KMS_KEY_ID] = {"S3_SSE_KMS_KEY_ID", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+				      "The KMS key (id, ARN or alias) for S3_SSE=aws:kms. Not set: the "
+				      "account's own for S3."},
+	[HF_SET_S3_STORAGE_CLASS] =
+		{"S3_STORAGE_CLASS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "The storage class of the archives: STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, "
+		 "GLACIER_IR, "
+		 "GLACIER or DEEP_ARCHIVE. What lies in the last two must be restored there before it can be "
+		 "read: "
+		 "no proof above level 1 without that. Indexes and manifests stay as the bucket has it."},
+	[HF_SET_S3_TAGS] =
+		{"S3_TAGS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "Tags for all objects in the backup bucket: name=value, with commas between several, "
+		 "at most 10."},
+	[HF_SET_S3_OBJECT_LOCK_DAYS] = {"S3_OBJECT_LOCK_DAYS", NULL, HF_TYPE_NUMBER, BACKUPS, "0", 0, 36500,
+					"For so many days nobody can overwrite or delete what a set consists "
+					"of (S3 Object Lock, which must be "
+					"on for the bucket). Sets of new and changed images need archives of "
+					"earlier ones: take the interval of "
+					"full runs on top. 0: nothing is locked."},
+	[HF_SET_S3_OBJECT_LOCK_MODE] = {"S3_OBJECT_LOCK_MODE", NULL, HF_TYPE_TEXT, BACKUPS, "GOVERNANCE", 0,
+					0,
+					"GOVERNANCE, which who has s3:BypassGovernanceRetention can lift, or "
+					"COMPLIANCE, which nobody can, not even the account's owner."},
 	[HF_SET_BACKUP_COMPRESSION] = {"BACKUP_COMPRESSION", NULL, HF_TYPE_TEXT, BACKUPS, "gzip", 0, 0,
 				       "How archives are compressed: gzip or gzip:1 to gzip:9, zstd or "
 				       "zstd:1 to zstd:19, or none."},
@@ -217,6 +264,10 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"INTERNAL_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
 		 "What the timer shows to the service; 32 letters or more. Not set: a random one, kept in "
 		 "BACKUP_STATE_DIR/internal-token."},
+	[HF_SET_METRICS_TOKEN] = {"METRICS_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+				  "What Prometheus shows to read GET /api/backup/metrics, and nothing else; "
+				  "32 letters or more. Not "
+				  "set: an administrator's token is wanted there as everywhere."},
 	[HF_SET_ENABLE_DAILY_BACKUP] = {"ENABLE_DAILY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
 					"Whether holdfast-timer runs the daily backup: database, and images "
 					"that are new or changed."},

@@ -97,6 +97,9 @@ is_given(const Sources *sources, const char *name)
 	       g_hash_table_contains(sources->layers[1].names, name);
 }
 
+/* Names that AWS's own tools know, and that are near to ours without being meant for them. */
+static const char *const others_names[] = {"AWS_ENDPOINT_URL_S3", NULL};
+
 /* The spelling of one of our names, itself not given, that name may be meant for; g_free() it. */
 static char *
 meant_by(const Sources *sources, const char *name)
@@ -128,7 +131,8 @@ check_spelling(const Sources *sources, GError **error)
 
 		g_hash_table_iter_init(&iter, sources->layers[i].names);
 		while (g_hash_table_iter_next(&iter, &name, NULL)) {
-			g_autofree char *meant = is_ours(name) ? NULL : meant_by(sources, name);
+			bool is_known = is_ours(name) || g_strv_contains(others_names, name);
+			g_autofree char *meant = is_known ? NULL : meant_by(sources, name);
 
 			if (meant)
 				return hf_error_set(error, HF_ERROR_USAGE,

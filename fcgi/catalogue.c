@@ -35,13 +35,22 @@ refresh_behind(HfService *service)
 		g_warning("the list of sets cannot be refreshed: %s", error->message);
 }
 
+void
+hf_catalogue_look(HfService *service, int64_t as_of_s)
+{
+	int64_t now_s = hf_clock_now_s();
+
+	/* A clock that was set back makes it look young for ever. */
+	if (now_s < as_of_s || now_s - as_of_s > HF_CATALOGUE_OLD_S)
+		refresh_behind(service);
+}
+
 GPtrArray *
 hf_catalogue_list(HfService *service, int64_t *as_of_s_out, GError **error)
 {
 	static const char *const words[] = {"refresh", NULL};
 	HfState *state = hf_service_state(service, error);
 	g_autoptr(GPtrArray) sets = state ? hf_cached_sets_list(state, as_of_s_out, error) : NULL;
-	int64_t now_s = hf_clock_now_s();
 
 	if (!sets)
 		return NULL;
@@ -50,9 +59,7 @@ hf_catalogue_list(HfService *service, int64_t *as_of_s_out, GError **error)
 
 		return reply ? hf_cached_sets_list(state, as_of_s_out, error) : NULL;
 	}
-	/* A clock that was set back makes it look young for ever. */
-	if (now_s < *as_of_s_out || now_s - *as_of_s_out > HF_CATALOGUE_OLD_S)
-		refresh_behind(service);
+	hf_catalogue_look(service, *as_of_s_out);
 	return g_steal_pointer(&sets);
 }
 

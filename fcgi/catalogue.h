@@ -15,6 +15,9 @@
 GPtrArray *hf_catalogue_list(HfService *service, int64_t *as_of_s_out,
 			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Looks anew behind the reply where that is long ago, or never was; waits for nothing. */
+void hf_catalogue_look(HfService *service, int64_t as_of_s);
+
 /* {"location", "asOf"}: where backups go, and when it was looked at last. */
 HfJson *hf_catalogue_store(const HfService *service, int64_t as_of_s);
 

@@ -27,6 +27,7 @@ static const HfRoute routes[] = {
 	{"POST", "jobs/*/cancel", hf_handle_cancel, "Cancel failed", NULL},
 	{"POST", "prune", hf_handle_prune, "Prune failed", "prune"},
 	{"GET", "schedule", hf_handle_schedule, "Failed to read schedule", NULL},
+	{"GET", HF_METRICS_ROUTE, hf_handle_metrics, "Failed to read metrics", NULL},
 	{"GET", "health", hf_handle_health, "Unhealthy", NULL},
 	{"GET", "openapi.json", hf_handle_openapi, "Failed to read description", NULL},
 	{"POST", "internal/run", hf_handle_run, "Scheduled run failed", NULL},

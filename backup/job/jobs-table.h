@@ -27,6 +27,12 @@ typedef struct {
 GPtrArray *hf_jobs_table_select(HfState *state, const HfJobsQuery *query,
 				GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * All of them, the newest first, with kind, status, exit, times, duration and bytes alone: what a job says at its end may be
+ * long.
+ */
+GPtrArray *hf_jobs_table_brief(HfState *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The id of an open job that may not run beside one that takes and excludes this; NULL without an error: none. */
 HfJobRecord *hf_jobs_table_in_the_way(HfState *state, unsigned takes, unsigned excludes, GError **error);
 

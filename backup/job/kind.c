@@ -21,6 +21,13 @@ static const HfJobKind kinds[] = {
 };
 
 const HfJobKind *
+hf_job_kinds(size_t *count_out)
+{
+	*count_out = G_N_ELEMENTS(kinds);
+	return kinds;
+}
+
+const HfJobKind *
 hf_job_kind_find(const char *name)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)

@@ -8,6 +8,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum {
 	HF_JOB_DATABASE = 1 << 0, /* reads the database of the settings */
@@ -22,6 +23,9 @@ typedef struct {
 	unsigned excludes; /* two jobs do not run at once where either excludes what the other takes */
 	bool is_changing;  /* a listing of the store is another one afterwards */
 } HfJobKind;
+
+/* All of them. */
+const HfJobKind *hf_job_kinds(size_t *count_out);
 
 /* NULL where there is none of that name. */
 const HfJobKind *hf_job_kind_find(const char *name);

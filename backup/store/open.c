@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/age/keyring.h"
+#include "backup/catalog/names.h"
 #include "backup/store/open.h"
 #include "backup/store/dir.h"
 #include "backup/store/s3.h"
@@ -30,15 +31,38 @@ first_set(const HfSettings *settings, HfSettingId id, HfSettingId fallback)
 	return text || hf_settings_is_empty(settings, id) ? text : hf_settings_text(settings, fallback);
 }
 
-/* One half of a key pair is a slip, not a wish for credentials from elsewhere. */
+/* EKS and CI systems set both; one alone is a slip. */
 static HfCredentials *
-credentials(const HfSettings *settings, GError **error)
+credentials_of_role(const HfSettings *settings, GError **error)
+{
+	const HfWebIdentity identity = {
+		.role_arn = hf_settings_text(settings, HF_SET_AWS_ROLE_ARN),
+		.token_file = hf_settings_text(settings, HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE),
+		.session_name = hf_settings_text(settings, HF_SET_AWS_ROLE_SESSION_NAME),
+		.region = hf_settings_text(settings, HF_SET_AWS_REGION),
+		.endpoint_url = hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL_STS),
+		.ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
+	};
+
+	if (!identity.role_arn && !identity.token_file)
+		return hf_credentials_discover();
+	if (identity.role_arn && identity.token_file)
+		return hf_credentials_web_identity(&identity, error);
+	hf_error_set(error, HF_ERROR_USAGE, "%s is set, but %s is not: set both, or neither",
+		     identity.role_arn ? "AWS_ROLE_ARN" : "AWS_WEB_IDENTITY_TOKEN_FILE",
+		     identity.role_arn ? "AWS_WEB_IDENTITY_TOKEN_FILE" : "AWS_ROLE_ARN");
+	return NULL;
+}
+
+/* One half of a key pair is a slip, not a wish for credentials from elsewhere. */
+HfCredentials *
+hf_store_settings_credentials(const HfSettings *settings, GError **error)
 {
 	const char *key = hf_settings_text(settings, HF_SET_AWS_ACCESS_KEY_ID);
 	const HfSecret *secret = hf_settings_secret(settings, HF_SET_AWS_SECRET_ACCESS_KEY);
 
 	if (!key && !secret)
-		return hf_credentials_discover();
+		return credentials_of_role(settings, error);
 	if (key && secret)
 		return hf_credentials_fixed(key, secret,
 					    hf_settings_secret(settings, HF_SET_AWS_SESSION_TOKEN));
@@ -79,6 +103,8 @@ typedef struct {
 	const char *prefix; /* trimmed */
 	const char *region;
 	const char *endpoint;
+	bool use_accelerate;
+	const HfS3Storing *storing; /* NULL: as the bucket has it */
 } Place;
 
 static HfStore *
@@ -89,12 +115,14 @@ open_bucket(const HfSettings *settings, const Place *place, GError **error)
 		.prefix = place->prefix,
 		.region = place->region,
 		.endpoint_url = place->endpoint,
+		.use_accelerate = place->use_accelerate,
+		.storing = place->storing,
 		.force_path_style = wants_path_style(settings, place->endpoint),
 		.ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
 		.tries = (unsigned)hf_settings_number(settings, HF_SET_S3_TRIES),
 		.stall_s = (unsigned)hf_settings_number(settings, HF_SET_S3_STALL_SECONDS),
 	};
-	HfCredentials *keys = credentials(settings, error);
+	HfCredentials *keys = hf_store_settings_credentials(settings, error);
 
 	return keys ? hf_s3_open(&options, keys, error) : NULL;
 }
@@ -105,6 +133,22 @@ backup_endpoint(const HfSettings *settings)
 	return first_set(settings, HF_SET_S3_BACKUP_ENDPOINT_URL, HF_SET_AWS_ENDPOINT_URL);
 }
 
+static HfS3Storing *
+storing_from_settings(const HfSettings *settings, GError **error)
+{
+	const HfS3StoringOptions options = {
+		.encryption = hf_settings_text(settings, HF_SET_S3_SSE),
+		.kms_key_id = hf_settings_text(settings, HF_SET_S3_SSE_KMS_KEY_ID),
+		.storage_class = hf_settings_text(settings, HF_SET_S3_STORAGE_CLASS),
+		.tags = hf_settings_text(settings, HF_SET_S3_TAGS),
+		.lock_days = (unsigned)hf_settings_number(settings, HF_SET_S3_OBJECT_LOCK_DAYS),
+		.lock_mode = hf_settings_text(settings, HF_SET_S3_OBJECT_LOCK_MODE),
+		.keeping = hf_name_keeping,
+	};
+
+	return hf_s3_storing_new(&options, error);
+}
+
 static HfStore *
 open_place(const HfSettings *settings, GError **error)
 {
@@ -112,11 +156,17 @@ open_place(const HfSettings *settings, GError **error)
 
 	if (bucket) {
 		g_autofree char *prefix = trim_slashes(hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
-		const Place place = {bucket, prefix,
-				     first_set(settings, HF_SET_S3_BACKUP_REGION, HF_SET_AWS_REGION),
-				     backup_endpoint(settings)};
+		g_autoptr(HfS3Storing) storing = storing_from_settings(settings, error);
+		const Place place = {
+			.bucket = bucket,
+			.prefix = prefix,
+			.region = first_set(settings, HF_SET_S3_BACKUP_REGION, HF_SET_AWS_REGION),
+			.endpoint = backup_endpoint(settings),
+			.use_accelerate = hf_settings_flag(settings, HF_SET_S3_USE_ACCELERATE),
+			.storing = storing,
+		};
 
-		return open_bucket(settings, &place, error);
+		return storing ? open_bucket(settings, &place, error) : NULL;
 	}
 	return hf_dir_open(hf_settings_text(settings, HF_SET_BACKUP_DIR), error);
 }
@@ -197,8 +247,10 @@ open_images_bucket(const HfSettings *settings, const Place *place, const char *r
 static Place
 images_place(const HfSettings *settings, const char *bucket, const char *prefix)
 {
-	return (Place){bucket, prefix, hf_settings_text(settings, HF_SET_AWS_REGION),
-		       hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL)};
+	return (Place){.bucket = bucket,
+		       .prefix = prefix,
+		       .region = hf_settings_text(settings, HF_SET_AWS_REGION),
+		       .endpoint = hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL)};
 }
 
 /* Without links, where it is there. */

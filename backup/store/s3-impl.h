@@ -10,7 +10,8 @@
 typedef struct {
 	HfStore base;
 	HfS3Client *client;
-	char *prefix; /* "", or closed by a slash */
+	char *prefix;         /* "", or closed by a slash */
+	HfS3Storing *storing; /* NULL: objects are stored as the bucket has it */
 	size_t part_bytes;
 	unsigned connections;
 	bool is_etag_bare;     /* If-Match is understood without quotes only: Ceph RGW */
@@ -30,6 +31,15 @@ GPtrArray *hf_s3_unfinished(HfStore *self, const char *prefix, int64_t before_s,
 bool hf_s3_abandon(HfStore *self, const HfUnfinished *unfinished, GError **error);
 bool hf_s3_upkeep(HfStore *self, HfUpkeep *upkeep_out, GError **error);
 bool hf_s3_lock(HfStore *self, const char *key, HfObjectLock *lock_out, GError **error);
+
+/* Appends what is asked of the bucket for key, relative to the store, where something is (s3-storing.h). */
+void hf_s3_add_storing(HfS3 *s3, const char *key, GStringChunk *texts, GArray *headers);
+
+/*
+ * After an upload in parts: locks and tags the object where head, the reply to a HEAD, shows that it is not.  Ceph RGW 16
+ * takes neither where such an upload is begun.
+ */
+bool hf_s3_keep(HfS3 *s3, const char *key, const HfS3Reply *head, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The key in the bucket.  g_free() it. */
 char *hf_s3_full_key(const HfS3 *s3, const char *key);

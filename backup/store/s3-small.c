@@ -6,7 +6,6 @@
 #include "common/cancel.h"
 #include "common/error.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 /* Amazon S3 API Reference, "DeleteObjects". */
@@ -25,18 +24,74 @@ is_stored(HfS3 *s3, const char *full_key, GBytes *bytes)
 	       memcmp(reply.body->data, g_bytes_get_data(bytes, NULL), reply.body->len) == 0;
 }
 
-static bool
-put_if(HfS3 *s3, const char *full_key, GBytes *bytes, HfPair condition, GError **error)
+/* A small object that goes out, with all that goes with it. */
+typedef struct {
+	HfS3 *s3;
+	const char *key;
+	char *full_key;
+	GBytes *bytes;
+	GStringChunk *texts; /* that headers point to */
+	GArray *headers;
+} Small;
+
+static void
+small_clear(Small *small)
 {
-	const HfPair headers[] = {{"content-type", "application/octet-stream"}, condition, {NULL, NULL}};
-	HfS3Request request = {.method = "PUT", .key = full_key, .headers = headers, .is_counted = true};
+	g_free(small->full_key);
+	g_string_chunk_free(small->texts);
+	g_array_unref(small->headers);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Small, small_clear)
+
+static Small
+small_new(HfS3 *s3, const char *key, GBytes *bytes)
+{
+	return (Small){s3,
+		       key,
+		       hf_s3_full_key(s3, key),
+		       bytes,
+		       g_string_chunk_new(256),
+		       g_array_new(TRUE, TRUE, sizeof(HfPair))};
+}
+
+/* What it is, on which condition it is stored, and how it is to be kept. */
+static bool
+add_headers(Small *small, HfPair condition, GError **error)
+{
+	HfPair type = {"content-type", "application/octet-stream"}, md5 = {"content-md5", NULL};
+	gsize len;
+	const void *data = g_bytes_get_data(small->bytes, &len);
+	g_autofree char *digest = NULL;
+
+	g_array_append_val(small->headers, type);
+	if (condition.name)
+		g_array_append_val(small->headers, condition);
+	hf_s3_add_storing(small->s3, small->key, small->texts, small->headers);
+	if (!hf_s3_storing_wants_md5(small->s3->storing, small->key))
+		return true;
+	digest = hf_s3_md5(data, len, error);
+	if (!digest)
+		return false;
+	md5.value = g_string_chunk_insert(small->texts, digest);
+	g_array_append_val(small->headers, md5);
+	return true;
+}
+
+static bool
+put_if(HfS3 *s3, const char *key, GBytes *bytes, HfPair condition, GError **error)
+{
+	g_auto(Small) small = small_new(s3, key, bytes);
+	HfS3Request request = {.method = "PUT", .key = small.full_key, .is_counted = true};
 	g_auto(HfS3Reply) reply = {0};
 	g_autoptr(GError) cause = NULL;
 
+	if (!add_headers(&small, condition, error))
+		return false;
+	request.headers = (const HfPair *)(const void *)small.headers->data;
 	request.body = g_bytes_get_data(bytes, &request.body_bytes);
 	if (hf_s3_perform(s3->client, &request, &reply, &cause))
 		return true;
-	if (hf_error_is(cause, HF_ERROR_CONFLICT) && reply.tries > 1 && is_stored(s3, full_key, bytes))
+	if (hf_error_is(cause, HF_ERROR_CONFLICT) && reply.tries > 1 && is_stored(s3, small.full_key, bytes))
 		return true;
 	if (reply.status == 501)
 		s3->is_unconditional = true;
@@ -74,7 +129,7 @@ hf_s3_create(HfStore *self, const char *key, GBytes *bytes, GError **error)
 
 	if (!check_free(s3, full_key, error))
 		return false;
-	if (!s3->is_unconditional && put_if(s3, full_key, bytes, (HfPair){"if-none-match", "*"}, &cause))
+	if (!s3->is_unconditional && put_if(s3, key, bytes, (HfPair){"if-none-match", "*"}, &cause))
 		return true;
 	if (!s3->is_unconditional) {
 		g_propagate_error(error, cause);
@@ -84,7 +139,7 @@ hf_s3_create(HfStore *self, const char *key, GBytes *bytes, GError **error)
 	if (!was_told)
 		g_warning("%s does not know \"If-None-Match\": let only one host back up into it",
 			  hf_s3_client_url(s3->client));
-	return put_if(s3, full_key, bytes, (HfPair){NULL, NULL}, error);
+	return put_if(s3, key, bytes, (HfPair){NULL, NULL}, error);
 }
 
 /* True where the object still has this etag, so that a 412 was about the way we wrote it. */
@@ -107,14 +162,13 @@ hf_s3_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, G
 	g_autofree char *full_key = hf_s3_full_key(s3, key);
 	g_autofree char *quoted = g_strdup_printf("\"%s\"", etag);
 	g_autoptr(GError) cause = NULL;
-	bool is_done = put_if(s3, full_key, bytes, (HfPair){"if-match", s3->is_etag_bare ? etag : quoted},
-			      &cause);
+	bool is_done = put_if(s3, key, bytes, (HfPair){"if-match", s3->is_etag_bare ? etag : quoted}, &cause);
 
 	/* RFC 9110, section 13.1.1, wants the quotes; Ceph compares with what it stores, which has none. */
 	if (!is_done && !s3->is_etag_bare && hf_error_is(cause, HF_ERROR_CONFLICT) &&
 	    has_etag(s3, full_key, etag)) {
 		g_clear_error(&cause);
-		is_done = put_if(s3, full_key, bytes, (HfPair){"if-match", etag}, &cause);
+		is_done = put_if(s3, key, bytes, (HfPair){"if-match", etag}, &cause);
 		s3->is_etag_bare = is_done;
 	}
 	if (!is_done)
@@ -212,17 +266,6 @@ try_to_remove(void *data, bool *moved, GError **error)
 	       (!removal->is_refused || set_refusal(removal, error));
 }
 
-static char *
-md5_base64(const void *bytes, size_t len)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned digest_len = 0;
-
-	if (!EVP_Digest(bytes, len, digest, &digest_len, EVP_md5(), NULL))
-		return NULL;
-	return g_base64_encode(digest, digest_len);
-}
-
 static bool
 remove_batch(HfS3 *s3, GString *keys_xml, GError **error)
 {
@@ -233,12 +276,8 @@ remove_batch(HfS3 *s3, GString *keys_xml, GError **error)
 	bool is_done;
 
 	g_string_append_printf(removal.xml, "%s</Delete>", keys_xml->str);
-	removal.md5 = md5_base64(removal.xml->str, removal.xml->len);
-	is_done = removal.md5
-			  ? hf_s3_retry(s3->client, try_to_remove, &removal, removal.is_cleanup, error)
-			  : hf_error_set(
-				    error, HF_ERROR_FAILED,
-				    "OpenSSL refuses MD5, which S3 wants for deletions: is FIPS mode on?");
+	removal.md5 = hf_s3_md5(removal.xml->str, removal.xml->len, error);
+	is_done = removal.md5 && hf_s3_retry(s3->client, try_to_remove, &removal, removal.is_cleanup, error);
 	g_string_free(removal.xml, TRUE);
 	g_free(removal.md5);
 	g_free(removal.key);

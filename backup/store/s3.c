@@ -2,6 +2,7 @@
 
 #include "backup/store/s3.h"
 #include "backup/store/s3-impl.h"
+#include "common/clock.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -18,6 +19,13 @@ char *
 hf_s3_full_key(const HfS3 *s3, const char *key)
 {
 	return g_strconcat(s3->prefix, key, NULL);
+}
+
+void
+hf_s3_add_storing(HfS3 *s3, const char *key, GStringChunk *texts, GArray *headers)
+{
+	hf_s3_storing_headers(s3->storing, key, hf_clock_now_s() + hf_s3_client_skew(s3->client), texts,
+			      headers);
 }
 
 bool
@@ -47,6 +55,7 @@ clear(HfStore *self)
 	HfS3 *s3 = (HfS3 *)self;
 
 	hf_s3_client_free(s3->client);
+	hf_s3_storing_free(s3->storing);
 	g_free(s3->prefix);
 }
 
@@ -101,6 +110,7 @@ hf_s3_open(const HfS3Options *options, HfCredentials *credentials, GError **erro
 	s3->base.endpoint = g_strdup(options->endpoint_url);
 	s3->client = g_steal_pointer(&client);
 	s3->prefix = has_prefix ? g_strconcat(options->prefix, "/", NULL) : g_strdup("");
+	s3->storing = hf_s3_storing_copy(options->storing);
 	s3->part_bytes = options->part_bytes ? options->part_bytes : PART_BYTES_DEFAULT;
 	s3->connections = options->connections ? options->connections : CONNECTIONS_DEFAULT;
 	return &s3->base;
