@@ -108,7 +108,7 @@ typedef struct {
 	/* Where names are encrypted (manifest-private.h): sealed is NULL, or why they are not known here, nor any text above. */
 	bool hides_names;
 	char *sealed;
-	HfRunMetrics *metrics;      /* NULL: not known */
+	HfRunMetrics *metrics; /* NULL: not known */
 	/* Of a set that is being made; not a part of the stored manifest (backup/job/guard.h, docs/format.md). */
 	GPtrArray *alarms;    /* NULL, or of char *: why it is suspect */
 	char *alarms_against; /* NULL, or the id of the set that it was compared with */

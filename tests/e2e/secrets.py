@@ -161,6 +161,7 @@ def _():
         noted = world.look_everywhere()
         for name in (b" pg_dump ", b" pg_dumpall ", b" psql ", b" initdb ", b" aws ", b" age "):
             assert name in noted, f"{name} was not watched"
+        assert ROLE.encode() in noted, "what a program was given was not noted"
         assert processes.looks > 0 and not processes.found, processes.found
 
 
