@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/prune.h"
+#include "backup/job/lease-keeper.h"
 #include "backup/stage/sink.h"
 #include "backup/store/open.h"
 #include "backup/store/s3-credentials.h"
@@ -104,6 +105,35 @@ check_probe(HfDoctor *doctor, HfStore *store)
 		hf_doctor_report(doctor, HF_MARK_FAIL, "store", "%s: %s", hf_store_location(store),
 				 error->message);
 	return works;
+}
+
+/* Whether several hosts can be kept out of each other's way in this store. */
+static void
+check_leases(HfDoctor *doctor, HfStore *store)
+{
+	g_autofree char *key = g_strdup_printf("holdfast_probe_%08x%08x.probe", g_random_int(),
+					       g_random_int());
+	g_autoptr(GError) error = NULL;
+	HfConditions found = {false, false};
+	HfLeaseMode mode;
+
+	if (!hf_lease_mode(doctor->cli->settings, &mode, &error))
+		doctor->has_wrong_settings = true;
+	else if (mode == HF_LEASES_OFF)
+		return;
+	else if (hf_store_probe(store, key, &found, &error) && found.has_create && found.has_replace) {
+		hf_doctor_report(doctor, HF_MARK_OK, "leases",
+				 "the store heeds conditional writes: several hosts may share it");
+		return;
+	}
+	if (error)
+		hf_doctor_report(doctor, HF_MARK_FAIL, "leases", "%s", error->message);
+	else
+		hf_doctor_report(
+			doctor, mode == HF_LEASES_REQUIRED ? HF_MARK_FAIL : HF_MARK_WARN, "leases",
+			"the store does not heed conditional writes (%s): let only one host back up into it, "
+			"and set LEASES=off",
+			found.has_create ? "If-Match" : "If-None-Match");
 }
 
 static void
@@ -257,6 +287,7 @@ hf_doctor_check_store(HfDoctor *doctor)
 		check_credentials(doctor);
 	if (!check_probe(doctor, store))
 		return;
+	check_leases(doctor, store);
 	if (hf_store_settings_bucket(doctor->cli->settings))
 		check_upkeep(doctor, store);
 	check_sets(doctor, store);

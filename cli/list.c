@@ -1,10 +1,15 @@
 #include "config.h"
 
 #include "backup/catalog/catalog.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/clock.h"
+
+static struct {
+	char *from;
+} given;
 
 static const char *
 status_word(const HfSet *set)
@@ -82,7 +87,7 @@ tell_set(HfJson *sets, const HfSet *set)
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
-	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
+	g_autoptr(HfStore) store = hf_store_open_from(cli->settings, given.from, error);
 	g_autoptr(GPtrArray) sets = store ? hf_catalog_list(store, error) : NULL;
 	g_autoptr(HfGrid) grid = hf_grid_new("llllrrl");
 	g_autofree char *text = NULL;
@@ -108,6 +113,8 @@ run(HfCli *cli, char **arguments, GError **error)
 	return true;
 }
 
+static GOptionEntry options[] = {HF_FROM_OPTION(&given.from), {0}};
+
 const HfCommand hf_command_list = {
 	"list",
 	"",
@@ -120,6 +127,6 @@ const HfCommand hf_command_list = {
 	"be read is listed as damaged, with the reason, and one that lost something or failed a proof as "
 	"suspect "
 	"(\"holdfast accept\").",
-	NULL,
+	options,
 	false,
 	run};

@@ -2,9 +2,11 @@
 
 #include "backup/restore/images.h"
 #include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/progress.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -12,7 +14,7 @@
 #include <stdio.h>
 
 static struct {
-	char *to, *only;
+	char *to, *only, *from;
 	gboolean missing_only, overwrite, mirror;
 } given;
 
@@ -124,7 +126,7 @@ run(HfCli *cli, char **arguments, GError **error)
 		g_prefix_error(error, "--to: ");
 		return false;
 	}
-	store = hf_store_open_settings(cli->settings, error);
+	store = hf_store_open_from(cli->settings, given.from, error);
 	manifest = store ? hf_cli_find_images(store, arguments[0], error) : NULL;
 	if (!manifest)
 		return false;
@@ -145,6 +147,7 @@ static GOptionEntry options[] = {
 	 "Replace what differs; what the set does not have stays", NULL},
 	{"mirror", 0, 0, G_OPTION_ARG_NONE, &given.mirror,
 	 "Replace what differs, and REMOVE what the set does not have", NULL},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_restore_images = {

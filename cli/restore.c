@@ -1,10 +1,11 @@
 #include "config.h"
 
 #include "backup/restore/run.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/database.h"
 #include "cli/progress.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/error.h"
 
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 static struct {
-	char *to, *confirm;
+	char *to, *confirm, *from;
 	char **tables;
 	gboolean create, swap, in_place, data_only, allow_non_empty, preflight, skip_preflight;
 	int jobs;
@@ -287,6 +288,7 @@ run(HfCli *cli, char **arguments, GError **error)
 {
 	HfRestoreRun run = {.settings = cli->settings,
 			    .tables = (const char *const *)given.tables,
+			    .from = given.from,
 			    .data_only = given.data_only,
 			    .allow_non_empty = given.allow_non_empty,
 			    .preflight_only = given.preflight,
@@ -301,7 +303,7 @@ run(HfCli *cli, char **arguments, GError **error)
 		return false;
 	run.jobs = (unsigned)given.jobs;
 	target = find_target(cli, error);
-	store = target ? hf_store_open_settings(cli->settings, error) : NULL;
+	store = target ? hf_store_open_from(cli->settings, given.from, error) : NULL;
 	set = store ? hf_catalog_find(store, arguments[0], error) : NULL;
 	if (!set)
 		return false;
@@ -341,6 +343,7 @@ static GOptionEntry options[] = {
 	{"dry-run", 0, 0, G_OPTION_ARG_NONE, &given.preflight, "The same as --preflight", NULL},
 	{"skip-preflight", 0, 0, G_OPTION_ARG_NONE, &given.skip_preflight,
 	 "Go on whatever stands in the way, to the first error of the server", NULL},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_restore_database = {

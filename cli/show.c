@@ -3,11 +3,12 @@
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/image-view.h"
 #include "backup/catalog/reference-list.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/outcome.h"
 #include "cli/proof.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/cancel.h"
 #include "common/clock.h"
@@ -16,7 +17,7 @@
 
 static struct {
 	gboolean wants_tables, wants_objects, wants_references;
-	char *prefix, *after;
+	char *prefix, *after, *from;
 	int limit; /* 0: none */
 } given;
 
@@ -343,7 +344,7 @@ show_references(HfCli *cli, HfStore *store, const HfSet *set, GError **error)
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
-	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
+	g_autoptr(HfStore) store = hf_store_open_from(cli->settings, given.from, error);
 	g_autoptr(HfSet) set = NULL;
 
 	if (!store)
@@ -381,6 +382,7 @@ static GOptionEntry options[] = {
 	{"after", 0, 0, G_OPTION_ARG_STRING, &given.after,
 	 "With --objects: only those whose keys follow this one", "KEY"},
 	{"limit", 0, 0, G_OPTION_ARG_INT, &given.limit, "With --objects: at most so many", "N"},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_show = {

@@ -29,6 +29,8 @@ HfReply *hf_handle_verify(HfService *service, const HfRequest *request, char **a
 			  const HfRoute *route);
 HfReply *hf_handle_restore(HfService *service, const HfRequest *request, char **arguments,
 			   const HfRoute *route);
+HfReply *hf_handle_replicate(HfService *service, const HfRequest *request, char **arguments,
+			     const HfRoute *route);
 HfReply *hf_handle_prune(HfService *service, const HfRequest *request, char **arguments,
 			 const HfRoute *route);
 

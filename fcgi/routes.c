@@ -26,6 +26,7 @@ static const HfRoute routes[] = {
 	{"GET", "jobs/*/log", hf_handle_log, "Failed to read log", NULL},
 	{"POST", "jobs/*/cancel", hf_handle_cancel, "Cancel failed", NULL},
 	{"POST", "prune", hf_handle_prune, "Prune failed", "prune"},
+	{"POST", "replicate", hf_handle_replicate, "Replication failed", "replicate"},
 	{"GET", "schedule", hf_handle_schedule, "Failed to read schedule", NULL},
 	{"GET", HF_METRICS_ROUTE, hf_handle_metrics, "Failed to read metrics", NULL},
 	{"GET", "health", hf_handle_health, "Unhealthy", NULL},

@@ -36,10 +36,11 @@ typedef struct {
 	unsigned workers; /* in the pool */
 	HfMade status;
 	HfMade metrics;
-	int64_t refreshed_s;   /* when a refresh of the cached sets was started last */
-	GPtrArray *audit;      /* lines that are not written yet */
-	int64_t audit_since_s; /* of the oldest of them */
-	int64_t warned_s;      /* when a state that cannot be written was told of last */
+	int64_t looked_elsewhere_s; /* when this worker last had other hosts' jobs looked for */
+	int64_t refreshed_s;        /* when a refresh of the cached sets was started last */
+	GPtrArray *audit;           /* lines that are not written yet */
+	int64_t audit_since_s;      /* of the oldest of them */
+	int64_t warned_s;           /* when a state that cannot be written was told of last */
 } HfService;
 
 /* Takes auth and tool.  USAGE where a setting of the schedule is wrong. */

@@ -1,7 +1,9 @@
 #include "config.h"
 
 #include "backup/job/cached-sets.h"
+#include "backup/job/elsewhere.h"
 #include "backup/job/record.h"
+#include "backup/job/replicas.h"
 #include "common/clock.h"
 #include "fcgi/answer.h"
 #include "fcgi/catalogue.h"
@@ -68,6 +70,27 @@ running_job(HfState *state)
 	return record ? hf_job_record_to_json(record, hf_clock_now_s()) : NULL;
 }
 
+/* Null where there is none; our own before those of other hosts, all of which stand in "elsewhere". */
+static bool
+add_running(HfService *service, HfState *state, HfJson *members)
+{
+	g_autoptr(GPtrArray) others = hf_catalogue_elsewhere(service, state);
+	HfJson *running = running_job(state);
+	HfJson *elsewhere = json_object_new_array();
+	int64_t now_s = hf_clock_now_s();
+
+	for (guint i = 0; i < others->len; i++) {
+		HfJson *job = hf_lease_entry_to_job(others->pdata[i], now_s);
+
+		if (!running)
+			running = json_object_get(job);
+		json_object_array_add(elsewhere, job);
+	}
+	json_object_object_add(members, "running", running);
+	hf_json_add(members, "elsewhere", elsewhere);
+	return running != NULL;
+}
+
 static HfJson *
 last_success(const GPtrArray *sets)
 {
@@ -109,30 +132,42 @@ next_runs(const HfRuns *runs, int64_t now_s, int64_t *first_s)
 	return member;
 }
 
+/* An empty array where there are no replicas, or the state does not tell. */
+static HfJson *
+replicas(HfState *state, const HfSettings *settings)
+{
+	g_autoptr(GPtrArray) known = hf_replicas_of(state, settings, NULL);
+	HfJson *array = json_object_new_array();
+
+	for (guint i = 0; known && i < known->len; i++)
+		json_object_array_add(array, hf_replica_state_to_json(known->pdata[i]));
+	return array;
+}
+
 /* Makes the reply, and notes up to when it is true. */
 static HfJson *
 make(HfService *service, HfState *state, GError **error)
 {
 	int64_t as_of_s = 0, now_s = hf_clock_now_s();
 	g_autoptr(GPtrArray) sets = hf_catalogue_list(service, &as_of_s, error);
-	HfJson *members, *running;
+	HfJson *members;
+	bool is_running;
 	uint64_t files;
 
 	if (!sets)
 		return NULL;
 	members = json_object_new_object();
-	running = running_job(state);
-	service->status.until_s = now_s + (running ? HF_MADE_RUNNING_S : HF_MADE_S);
 	hf_json_add_flag(members, "success", true);
 	hf_json_add_number(members, "totalBackups", 0);
 	hf_json_add_number(members, "retentionDays",
 			   (uint64_t)hf_settings_number(service->settings, HF_SET_BACKUP_RETENTION_DAYS));
 	files = add_groups(members, sets);
 	json_object_object_add(members, "totalBackups", json_object_new_int64((int64_t)files));
-	/* Null where there is none. */
-	json_object_object_add(members, "running", running);
+	is_running = add_running(service, state, members);
+	service->status.until_s = now_s + (is_running ? HF_MADE_RUNNING_S : HF_MADE_S);
 	json_object_object_add(members, "lastSuccess", last_success(sets));
 	hf_json_add(members, "nextRuns", next_runs(service->runs, now_s, &service->status.until_s));
+	hf_json_add(members, "replicas", replicas(state, service->settings));
 	hf_json_add(members, "store", hf_catalogue_store(service, as_of_s));
 	return members;
 }
@@ -142,7 +177,10 @@ update(HfService *service, GError **error)
 {
 	HfMade *made = &service->status;
 	HfState *state = hf_service_state(service, error);
-	uint64_t version = state ? hf_state_version(state) : 0;
+	/* Of two numbers one; the factor is that of a common hash, 2^64 by the golden ratio. */
+	uint64_t version = state ? hf_state_version(state) +
+					   hf_jobs_elsewhere_version(state) * UINT64_C(0x9e3779b97f4a7c15)
+				 : 0;
 	HfJson *members;
 	HfReply *reply;
 

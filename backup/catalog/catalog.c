@@ -2,6 +2,7 @@
 
 #include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
@@ -147,10 +148,16 @@ read_json(HfStore *store, const char *id, GError **error)
 {
 	g_autofree char *key = hf_name_manifest(id);
 	g_autoptr(HfStage) sink = hf_sink_bytes_new(MANIFEST_BYTES_MAX);
+	g_autoptr(GBytes) json = NULL;
 
 	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
 		return NULL;
-	return hf_sink_bytes_get(sink);
+	json = hf_sink_bytes_get(sink);
+	if (!hf_fence_is(json, NULL))
+		return g_steal_pointer(&json);
+	hf_error_set(error, HF_ERROR_NOT_FOUND,
+		     "there is no set \"%s\": its run lost its lease, and another host fenced it", id);
+	return NULL;
 }
 
 HfManifest *

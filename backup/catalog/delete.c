@@ -2,6 +2,7 @@
 
 #include "backup/catalog/names.h"
 #include "backup/catalog/retention.h"
+#include "backup/catalog/stored-host.h"
 #include "backup/catalog/sweep.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -81,11 +82,12 @@ find_own(const GPtrArray *sets, const char *id)
 /* ---- deleting ---- */
 
 /* Replaces a claim that a killed remover left after the commit: beside a manifest it means nothing. */
-static bool
-write_claim(HfStore *store, const char *id, GError **error)
+bool
+hf_set_claim_deleted(HfStore *store, const char *id, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	g_autofree char *text = g_strdup_printf("deleted by %s\n", g_get_host_name());
+	g_autofree char *host = hf_stored_host(store);
+	g_autofree char *text = g_strdup_printf("deleted by %s\n", host);
 	g_autoptr(HfStage) stage = hf_store_write(store, claim, NULL, error);
 
 	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);
@@ -140,7 +142,7 @@ hf_set_unmake(HfStore *store, const HfSet *set, int64_t now_s, GPtrArray *retain
 		return false;
 	if (!may)
 		return true;
-	if (!set->is_adopted && !write_claim(store, set->id, error))
+	if (!set->is_adopted && !hf_set_claim_deleted(store, set->id, error))
 		return false;
 	if (!remove_one(store, set->is_adopted ? set->file_key : manifest, now_s, retained, error))
 		return false;

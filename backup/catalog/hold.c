@@ -5,6 +5,7 @@
 #include "backup/catalog/names.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 
@@ -33,7 +34,7 @@ hf_hold_set(HfStore *store, const HfSet *set, const char *reason, int64_t now_s,
 	if (reason && strlen(reason) > HF_HOLD_REASON_MAX)
 		return hf_error_set(error, HF_ERROR_USAGE, "the reason has %zu bytes: at most %d are allowed",
 				    strlen(reason), HF_HOLD_REASON_MAX);
-	hf_json_add_bytes(object, "host", g_get_host_name());
+	hf_json_add_bytes(object, "host", hf_host_name());
 	hf_json_add_bytes(object, "reason", reason && *reason ? reason : NULL);
 	return hf_mark_write(store, key, object, error);
 }

@@ -5,6 +5,7 @@
 #include "backup/catalog/names.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 #include "common/json.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ hf_manifest_begin(const char *id, int64_t started_s)
 	HfManifest *manifest = hf_manifest_new(id);
 
 	manifest->started_s = started_s;
-	manifest->host = g_strdup(g_get_host_name());
+	manifest->host = g_strdup(hf_host_name());
 	manifest->program = g_strdup(PACKAGE_STRING);
 	manifest->metrics = hf_run_metrics_begin();
 	return manifest;

@@ -22,6 +22,7 @@ void hf_restore_images(GString *out, const HfManifest *manifest);
 typedef enum {
 	HF_RESTORE_GO_THERE,
 	HF_RESTORE_BESIDE,
+	HF_RESTORE_UNLESS_SAID, /* the first, unless whoever runs the text has a "fetch" and says so in "place" */
 } HfRestorePlace;
 
 /* The function "fetch", which writes the file of a name to standard output. */

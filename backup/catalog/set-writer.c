@@ -1,12 +1,14 @@
 #include "config.h"
 
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/manifest-private.h"
 #include "backup/catalog/names.h"
 #include "backup/catalog/own-copy.h"
 #include "backup/catalog/restore-txt.h"
+#include "backup/catalog/stored-host.h"
 #include "backup/store/store-impl.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -152,8 +154,10 @@ static bool
 claim_id(HfSetWriter *writer, const char *id, bool *is_ours_out, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	const char *host = hf_keyring_hides_names(hf_store_keyring(writer->store)) ? "-" : g_get_host_name();
-	g_autofree char *text = g_strdup_printf("%s %ld\n", host, (long)getpid());
+	g_autofree char *host = hf_stored_host(writer->store);
+	const char *tag = hf_fence_tag();
+	g_autofree char *text = g_strdup_printf("%s %ld%s%s\n", host, (long)getpid(), tag ? " " : "",
+						tag ? tag : "");
 	g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
 	const char *const keys[] = {claim, NULL};
 	g_autoptr(GError) trouble = NULL;
@@ -300,6 +304,26 @@ store_restore_txt(HfSetWriter *writer, const HfManifest *manifest, GError **erro
 	return store_bytes(&writer->recorder->base, key, readable, error);
 }
 
+/* In whose favour the store decided: a fence in the manifest's place, or a set that nobody expected. */
+static bool
+explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
+{
+	g_autofree char *host = NULL;
+	bool is_fence = false;
+
+	if (!hf_error_is(cause, HF_ERROR_CONFLICT) ||
+	    !hf_fence_find(writer->store, writer->id, &is_fence, &host, NULL) || !is_fence) {
+		g_propagate_error(error, cause);
+		return false;
+	}
+	g_error_free(cause);
+	return hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"host \"%s\" took this run's lease over and keeps set %s from being committed: was this "
+		"host asleep, or cut off from the store?  Nothing was stored",
+		host ? host : "?", writer->id);
+}
+
 bool
 hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
@@ -308,13 +332,15 @@ hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **e
 	const char *const claims[] = {claim, NULL};
 	g_autoptr(GBytes) json = hf_manifest_to_json(manifest);
 	g_autoptr(GBytes) stored = hf_manifest_hide(json, hf_store_keyring(writer->store), error);
+	GError *cause = NULL;
 
 	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
-	if (!stored || !store_restore_txt(writer, manifest, error) || !store_alarms(writer, manifest, error))
+	if (!stored || !store_restore_txt(writer, manifest, error) ||
+	    !store_alarms(writer, manifest, error) || !hf_fence_check(HF_FENCE_ASK, error))
 		return false;
 	hf_own_copy_keep(writer->store, manifest, json, stored);
-	if (!hf_store_create(&writer->recorder->base, manifest_key, stored, error))
-		return false;
+	if (!hf_store_create(&writer->recorder->base, manifest_key, stored, &cause))
+		return explain_conflict(writer, cause, error);
 	writer->is_committed = true;
 	hf_own_copy_tidy(writer->store, manifest, manifest->finished_s);
 	/* The set is good from here on; a claim that stays is ignored beside a manifest. */

@@ -207,7 +207,8 @@ hf_jobs_table_save(HfState *state, const HfJobRecord *record, HfJobCancel *cance
 }
 
 bool
-hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, GError **error)
+hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, bool *is_ended_here_out,
+			GError **error)
 {
 	sqlite3_stmt *interrupt = hf_state_prepare(state, interrupt_sql, error);
 
@@ -215,7 +216,10 @@ hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, GError **
 		return false;
 	hf_bind_text(interrupt, 1, id);
 	hf_bind_number(interrupt, 2, now_s);
-	return hf_state_execute(state, interrupt, error);
+	if (!hf_state_execute(state, interrupt, error))
+		return false;
+	*is_ended_here_out = sqlite3_changes(hf_state_handle(state)) > 0;
+	return true;
 }
 
 bool

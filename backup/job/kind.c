@@ -16,6 +16,7 @@ static const HfJobKind kinds[] = {
 	{"drill", HF_JOB_READS, 0, true},
 	{"restore database", HF_JOB_READS, 0, false},
 	{"restore images", HF_JOB_READS, 0, false},
+	{"replicate", HF_JOB_READS | HF_JOB_REPLICATES, HF_JOB_REPLICATES, false},
 	{"prune", HF_JOB_REMOVES, BOTH | HF_JOB_READS | HF_JOB_REMOVES, true},
 	{"delete", HF_JOB_REMOVES, HF_JOB_READS | HF_JOB_REMOVES, true},
 };

@@ -11,10 +11,11 @@
 #include <stddef.h>
 
 typedef enum {
-	HF_JOB_DATABASE = 1 << 0, /* reads the database of the settings */
-	HF_JOB_IMAGES = 1 << 1,   /* reads the images of the settings */
-	HF_JOB_READS = 1 << 2,    /* reads sets */
-	HF_JOB_REMOVES = 1 << 3,  /* removes sets, or what belongs to none */
+	HF_JOB_DATABASE = 1 << 0,   /* reads the database of the settings */
+	HF_JOB_IMAGES = 1 << 1,     /* reads the images of the settings */
+	HF_JOB_READS = 1 << 2,      /* reads sets */
+	HF_JOB_REMOVES = 1 << 3,    /* removes sets, or what belongs to none */
+	HF_JOB_REPLICATES = 1 << 4, /* brings replicas level: one such job at a time */
 } HfJobTakes;
 
 typedef struct {

@@ -11,6 +11,7 @@
 #define PART_BYTES_MIN ((size_t)5 << 20)
 #define PART_BYTES_MAX ((size_t)5 << 30)
 #define PART_BYTES_DEFAULT ((size_t)16 << 20)
+#define COPY_PART_BYTES_DEFAULT ((uint64_t)256 << 20)
 #define CONNECTIONS_DEFAULT 4
 /* Each connection is a thread and a part's buffer. */
 #define CONNECTIONS_MAX 64
@@ -31,7 +32,7 @@ hf_s3_add_storing(HfS3 *s3, const char *key, GStringChunk *texts, GArray *header
 bool
 hf_s3_head(HfS3 *s3, const char *full_key, HfS3Reply *reply_out, GError **error)
 {
-	HfS3Request request = {.method = "HEAD", .key = full_key};
+	HfS3Request request = {.method = "HEAD", .key = full_key, .is_cleanup = s3->base.is_steadfast};
 
 	return hf_s3_perform(s3->client, &request, reply_out, error);
 }
@@ -65,7 +66,11 @@ static const HfStoreOps ops = {
 	.write = hf_s3_write,
 	.create = hf_s3_create,
 	.replace = hf_s3_replace,
+	.get = hf_s3_get,
+	.probe = hf_s3_probe,
 	.remove = hf_s3_remove,
+	.can_copy = hf_s3_can_copy,
+	.copy = hf_s3_copy,
 	.fetch_new = hf_s3_fetch_new,
 	.put_new = hf_s3_put_new,
 	.unfinished = hf_s3_unfinished,
@@ -112,6 +117,7 @@ hf_s3_open(const HfS3Options *options, HfCredentials *credentials, GError **erro
 	s3->prefix = has_prefix ? g_strconcat(options->prefix, "/", NULL) : g_strdup("");
 	s3->storing = hf_s3_storing_copy(options->storing);
 	s3->part_bytes = options->part_bytes ? options->part_bytes : PART_BYTES_DEFAULT;
+	s3->copy_part_bytes = options->copy_part_bytes ? options->copy_part_bytes : COPY_PART_BYTES_DEFAULT;
 	s3->connections = options->connections ? options->connections : CONNECTIONS_DEFAULT;
 	return &s3->base;
 }

@@ -23,6 +23,7 @@ typedef struct {
 	const HfS3Storing *storing; /* NULL: nothing special; copied */
 	const char *ca_file;        /* NULL: the system's; a PEM file of a private CA */
 	size_t part_bytes;          /* 16 MiB; 5 MiB to 5 GiB (S3 User Guide, "multipart upload limits") */
+	uint64_t copy_part_bytes;   /* 256 MiB: what a server copies by one request (hf_store_copy()) */
 	unsigned connections;       /* 4: parts in flight */
 	unsigned tries;             /* 6 */
 	unsigned stall_s;           /* 30: a transfer under 1 byte/s for so long is a timeout */
