@@ -32,7 +32,7 @@ find_latest(HfStore *store, GError **error)
 	}
 	if (best->status != HF_SET_COMPLETE)
 		g_warning("no set of images is complete: taking the partial one \"%s\"", best->id);
-	return g_steal_pointer(&best->manifest);
+	return hf_catalog_open_names(store, best, error) ? g_steal_pointer(&best->manifest) : NULL;
 }
 
 static HfManifest *
@@ -78,7 +78,7 @@ hf_cli_find_images(HfStore *store, const char *id, GError **error)
 			     "set \"%s\" holds no images that can be read one by one", manifest->id);
 		return NULL;
 	}
-	return g_steal_pointer(&manifest);
+	return manifest && hf_manifest_check_names(manifest, error) ? g_steal_pointer(&manifest) : NULL;
 }
 
 HfJson *

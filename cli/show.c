@@ -39,8 +39,8 @@ say_database(const HfCli *cli, const HfDatabaseRecord *database)
 	g_autofree char *rows = hf_text_count(database->rows);
 	g_autofree char *plain = hf_text_bytes(database->archive->plain_bytes);
 
-	hf_cli_say(cli, "database  \"%s\": %s tables, %s rows, %s plain\n",
-		   database->name ? database->name : "?", tables, rows, plain);
+	hf_cli_say(cli, "database  %s%s%s: %s tables, %s rows, %s plain\n", database->name ? "\"" : "",
+		   database->name ? database->name : "?", database->name ? "\"" : "", tables, rows, plain);
 	if (database->server_version)
 		hf_cli_say(cli, "server    PostgreSQL %s, dumped by pg_dump %s, encoding %s\n",
 			   database->server_version, database->dump_version, database->encoding);
@@ -57,7 +57,8 @@ say_images(const HfCli *cli, const HfImagesRecord *images)
 	g_autofree char *objects = hf_text_count(images->objects);
 	g_autofree char *bytes = hf_text_bytes(images->bytes);
 
-	hf_cli_say(cli, "images    %s objects, %s, of %s\n", objects, bytes, images->source);
+	hf_cli_say(cli, "images    %s objects, %s, of %s\n", objects, bytes,
+		   images->source ? images->source : "?");
 	hf_cli_say(cli,
 		   "changes   %" G_GUINT64_FORMAT " added, %" G_GUINT64_FORMAT " changed, %" G_GUINT64_FORMAT
 		   " deleted, %" G_GUINT64_FORMAT " unchanged, %s%s%s%s\n",
@@ -149,6 +150,8 @@ say_set(const HfCli *cli, const HfSet *set)
 	if (manifest->metrics)
 		say_metrics(cli, manifest->metrics);
 	hf_cli_say(cli, "size      %s in the store\n", bytes);
+	if (manifest->sealed)
+		hf_cli_say(cli, "names     not known: %s\n", manifest->sealed);
 	if (manifest->database)
 		say_database(cli, manifest->database);
 	if (manifest->images && manifest->images->index)
@@ -320,6 +323,9 @@ static bool
 show_references(HfCli *cli, HfStore *store, const HfSet *set, GError **error)
 {
 	References references = {.cli = cli};
+
+	if (!hf_manifest_check_names(set->manifest, error))
+		return false;
 
 	if (!set->manifest->images || !set->manifest->images->references)
 		return hf_error_set(

@@ -222,6 +222,11 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"BACKUP_IDENTITY", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
 		 "The secret keys that open encrypted backups (AGE-SECRET-KEY-1...), best in a file that "
 		 "BACKUP_IDENTITY_FILE names. A host that only makes backups does without."},
+	[HF_SET_ENCRYPT_METADATA] =
+		{"ENCRYPT_METADATA", NULL, HF_TYPE_FLAG, BACKUPS, "false", 0, 0,
+		 "Whether what tells names is encrypted, too: of tables, images, the database and this host, "
+		 "in indexes, manifests, proofs and RESTORE.txt. It takes BACKUP_RECIPIENTS or "
+		 "BACKUP_PASSPHRASE."},
 	[HF_SET_SHRINK_ALERT_PERCENT] =
 		{"SHRINK_ALERT_PERCENT", NULL, HF_TYPE_NUMBER, PROOF, "50", 1, 100,
 		 "A set in which a table or the images lost more than so many percent of what the set before "

@@ -1,6 +1,8 @@
 #include "config.h"
 
 #include "backup/age/keyring.h"
+#include "backup/age/header.h"
+#include "backup/stage/sink.h"
 #include "common/error.h"
 
 #include <openssl/crypto.h>
@@ -9,6 +11,7 @@ struct HfKeyring {
 	HfAgeRecipients *recipients;
 	HfAgeIdentities *identities;
 	GHashTable *opened; /* prologue (GBytes) to HfAgeKey */
+	bool hides_names;
 };
 
 static void
@@ -63,11 +66,20 @@ hf_keyring_from_settings(const HfSettings *settings, HfKeyring **keyring_out, GE
 	g_autoptr(HfAgeRecipients) recipients = NULL;
 	g_autoptr(HfAgeIdentities) identities = NULL;
 
+	const bool hides_names = hf_settings_flag(settings, HF_SET_ENCRYPT_METADATA);
+
 	*keyring_out = NULL;
 	if (!load(settings, &recipients, &identities, error))
 		return false;
+	if (hides_names && !recipients)
+		return hf_error_set(error, HF_ERROR_USAGE,
+				    "ENCRYPT_METADATA is set (%s), but nobody to encrypt for: set "
+				    "BACKUP_RECIPIENTS or BACKUP_PASSPHRASE_FILE, or unset it",
+				    hf_settings_origin(settings, HF_SET_ENCRYPT_METADATA));
 	if (recipients || identities)
 		*keyring_out = hf_keyring_new(g_steal_pointer(&recipients), g_steal_pointer(&identities));
+	if (hides_names)
+		hf_keyring_hide_names(*keyring_out);
 	return true;
 }
 
@@ -81,6 +93,25 @@ bool
 hf_keyring_can_read(const HfKeyring *keyring)
 {
 	return keyring && keyring->identities;
+}
+
+void
+hf_keyring_hide_names(HfKeyring *keyring)
+{
+	g_assert(keyring->recipients);
+	keyring->hides_names = true;
+}
+
+bool
+hf_keyring_hides_names(const HfKeyring *keyring)
+{
+	return keyring && keyring->hides_names;
+}
+
+bool
+hf_keyring_is_quick(const HfKeyring *keyring)
+{
+	return hf_keyring_can_read(keyring) && !keyring->identities->passphrase;
 }
 
 bool
@@ -103,6 +134,61 @@ hf_keyring_open(HfKeyring *keyring, GBytes *prologue, HfAgeKey *payload_key_out,
 	g_hash_table_insert(keyring->opened, g_bytes_ref(prologue),
 			    g_memdup2(payload_key_out, sizeof *payload_key_out));
 	return true;
+}
+
+/* ---- small files ---- */
+
+/* A head, a nonce, and a tag for each chunk: what is sealed is longer by less than that. */
+#define SEALED_MORE ((size_t)HF_AGE_HEADER_MAX + HF_AGE_NONCE_BYTES)
+
+static GBytes *
+push(HfStage *chain, HfStage *sink, GBytes *bytes, GError **error)
+{
+	gsize len;
+	const void *data = g_bytes_get_data(bytes, &len);
+	g_autoptr(HfStage) owned = chain;
+
+	if ((len > 0 && !hf_stage_write(chain, data, len, error)) || !hf_stage_finish(chain, error))
+		return NULL;
+	return hf_sink_bytes_get(sink);
+}
+
+GBytes *
+hf_keyring_seal(const HfKeyring *keyring, GBytes *plain, GError **error)
+{
+	HfStage *sink = hf_sink_bytes_new(g_bytes_get_size(plain) * 2 + SEALED_MORE);
+	HfStage *age = hf_age_new(sink, keyring->recipients, error);
+
+	return age ? push(age, sink, plain, error) : NULL;
+}
+
+/* Head and nonce; CORRUPT where the file ends within them. */
+static GBytes *
+prologue_of(GBytes *file, GError **error)
+{
+	HfAgeSpan span = {0};
+	size_t len = 0;
+
+	span.bytes = g_bytes_get_data(file, &span.len);
+	if (!hf_age_header_find(span, &len, error))
+		return NULL;
+	if (len > 0 && span.len - len >= HF_AGE_NONCE_BYTES)
+		return g_bytes_new_from_bytes(file, 0, len + HF_AGE_NONCE_BYTES);
+	hf_error_set(error, HF_ERROR_CORRUPT, "the encrypted file was cut in its head");
+	return NULL;
+}
+
+GBytes *
+hf_keyring_unseal(HfKeyring *keyring, GBytes *file, GError **error)
+{
+	g_autoptr(GBytes) prologue = prologue_of(file, error);
+	g_auto(HfAgeKey) key = {0};
+	HfStage *sink;
+
+	if (!prologue || !hf_keyring_open(keyring, prologue, &key, error))
+		return NULL;
+	sink = hf_sink_bytes_new(g_bytes_get_size(file));
+	return push(hf_unage_known_new(sink, prologue, &key), sink, file, error);
 }
 
 void

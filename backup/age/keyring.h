@@ -28,9 +28,26 @@ const HfAgeRecipients *hf_keyring_recipients(const HfKeyring *keyring);
 /* Whether there is anything to read with.  keyring may be NULL. */
 bool hf_keyring_can_read(const HfKeyring *keyring);
 
+/*
+ * Whether what tells names (manifests' private members, indexes, proofs) is encrypted as well: ENCRYPT_METADATA.  It takes
+ * recipients.  keyring may be NULL: false.
+ */
+void hf_keyring_hide_names(HfKeyring *keyring);
+bool hf_keyring_hides_names(const HfKeyring *keyring);
+
+/*
+ * Whether opening a file costs next to nothing: a passphrase takes a quarter of a second each, too long for each line of a
+ * list.  keyring may be NULL: false.
+ */
+bool hf_keyring_is_quick(const HfKeyring *keyring);
+
 /* The payload's key of a file with this prologue; DENIED, with the remedy, where nothing opens it.  keyring may be NULL. */
 bool hf_keyring_open(HfKeyring *keyring, GBytes *prologue, HfAgeKey *payload_key_out,
 		     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A small age file out of bytes, for the recipients; and back, as hf_keyring_open() and hf_unage_new() fail. */
+GBytes *hf_keyring_seal(const HfKeyring *keyring, GBytes *plain, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GBytes *hf_keyring_unseal(HfKeyring *keyring, GBytes *file, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 void hf_keyring_free(HfKeyring *keyring);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfKeyring, hf_keyring_free)

@@ -158,5 +158,6 @@ hf_archive_free(HfArchive *archive)
 		return;
 	g_ptr_array_unref(archive->parts);
 	hf_members_free(archive->members);
+	hf_archive_free(archive->copy);
 	g_free(archive);
 }

@@ -6,7 +6,7 @@
  * an archive.  Names: docs/format.md.
  *
  * Where the store has a keyring with recipients, each part is written as an age file of its own; offsets into the packed stream
- * are of what is inside.  Reading such an archive takes the store's keyring: DENIED where it does not open it.
+ * are of what is inside.  Reading such an archive takes the store's keyring, or a copy of this host's own: else DENIED.
  */
 #pragma once
 
@@ -45,13 +45,15 @@ typedef struct {
 		    1]; /* "" where it is not known (files of the earlier implementation) */
 } HfPart;
 
-typedef struct {
+typedef struct HfArchive {
 	HfCompressionKind compression;
 	bool is_encrypted; /* each part is an age file */
 	uint64_t plain_bytes;
 	uint64_t packed_bytes; /* of all parts: compressed, not encrypted */
 	GPtrArray *parts;      /* of HfPart, in order, at least one once written */
 	HfMembers *members;    /* NULL where it was not kept or read */
+	/* NULL, or the same packed stream in the clear, in hf_store_copies(): it is read where the keyring opens nothing. */
+	struct HfArchive *copy;
 } HfArchive;
 
 /*
@@ -71,7 +73,7 @@ bool hf_archive_seal_part(HfArchive *archive, GBytes *prologue, GError **error) 
 
 /* What the parts take in the store.  archive may be NULL: 0. */
 uint64_t hf_archive_stored_bytes(const HfArchive *archive);
-/* Without its members. */
+/* Without its members and its copy in the clear. */
 HfArchive *hf_archive_copy(const HfArchive *archive);
 void hf_archive_free(HfArchive *archive);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfArchive, hf_archive_free)
@@ -85,7 +87,12 @@ typedef struct {
 	HfCompression compression;
 	uint64_t archive_bytes; /* 100 GiB; a part ends at the first member end past it */
 	bool cuts_at_marks;     /* see backup/stage/gzip.h */
-	bool is_metadata; /* names and sizes, no content: never encrypted, so that a host without an identity goes on from it */
+	/*
+	 * Names and sizes, no content: encrypted only where the keyring hides names, and then with a copy in the clear in
+	 * hf_store_copies(), so that a host without an identity goes on from it.
+	 */
+	bool is_metadata;
+	bool is_public; /* tells nothing, and is never encrypted */
 	/*
 	 * NULL: the record gets the member table at finish.  Else, borrowed, it grows while the archive is written, for
 	 * who takes its members out meanwhile; the record gets none.  Without compression there are no members.
@@ -109,6 +116,9 @@ bool hf_archive_read(HfStore *store, const HfArchive *archive, HfStage *into,
 
 /* Whether it is encrypted and the store's keyring has nothing to read it with. */
 bool hf_archive_is_sealed(const HfStore *store, const HfArchive *archive);
+
+/* Where no key opens it and this host has a copy of it: that one, and the store that it lies in.  Else both are left as they are. */
+void hf_archive_prefer_copy(HfStore **store, const HfArchive **archive);
 
 /*
  * Reads the whole archive as it is stored, and compares each part's size and digest; nothing is decrypted or unpacked.  bytes is

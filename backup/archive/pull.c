@@ -68,6 +68,7 @@ hf_pull_new(HfStore *store, const HfArchive *archive, size_t line_bytes_max)
 {
 	HfPull *pull = g_new0(HfPull, 1);
 
+	hf_archive_prefer_copy(&store, &archive);
 	pull->store = store;
 	pull->archive = archive;
 	pull->line_bytes_max = line_bytes_max;

@@ -90,6 +90,7 @@ hf_archive_read(HfStore *store, const HfArchive *archive, HfStage *into, GError 
 	g_autoptr(HfStage)
 		unpack = hf_compression_unpack(archive->compression, hf_borrow_new(into, &is_behind));
 
+	hf_archive_prefer_copy(&store, &archive);
 	for (guint i = 0; i < archive->parts->len; i++)
 		if (!read_part(store, g_ptr_array_index(archive->parts, i), unpack, &is_behind, error))
 			return false;
@@ -103,6 +104,26 @@ bool
 hf_archive_is_sealed(const HfStore *store, const HfArchive *archive)
 {
 	return archive->is_encrypted && !hf_keyring_can_read(hf_store_keyring(store));
+}
+
+static bool
+opens(HfStore *store, const HfArchive *archive)
+{
+	const HfPart *part = g_ptr_array_index(archive->parts, 0);
+	g_auto(HfAgeKey) key = {0};
+
+	return !part->prologue || hf_keyring_open(hf_store_keyring(store), part->prologue, &key, NULL);
+}
+
+void
+hf_archive_prefer_copy(HfStore **store, const HfArchive **archive)
+{
+	HfStore *copies = hf_store_copies(*store);
+
+	if (!copies || !(*archive)->copy || opens(*store, *archive))
+		return;
+	*store = copies;
+	*archive = (*archive)->copy;
 }
 
 bool
@@ -183,6 +204,7 @@ bool
 hf_archive_read_packed(HfStore *store, const HfArchive *archive, HfRange packed, HfStage *into,
 		       GError **error)
 {
+	hf_archive_prefer_copy(&store, &archive);
 	if (packed.offset > archive->packed_bytes || packed.length > archive->packed_bytes - packed.offset)
 		return hf_error_set(error, HF_ERROR_CORRUPT, "bytes behind the archive's end were asked for");
 	return read_packed(store, archive, packed, into, error);

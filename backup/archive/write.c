@@ -2,13 +2,14 @@
 
 #include "backup/age/keyring.h"
 #include "backup/archive/archive.h"
+#include "backup/archive/copy.h"
 #include "backup/stage/gzip.h"
 #include "backup/stage/stage-impl.h"
 #include "backup/stage/zstd.h"
 #include "common/error.h"
 
 /*
- * The end of the chain: cuts the packed stream into parts, each  [age ->] digest -> object.  A part that is complete is closed
+ * The end of the chain: cuts the packed stream into parts, each  [copy -> age ->] digest -> object.  A part that is complete is closed
  * when the next byte comes, so that no empty part is left at the end.
  */
 typedef struct {
@@ -24,6 +25,8 @@ typedef struct {
 	bool is_full;       /* the next byte goes into the next part */
 	HfStage *part;      /* the head of the open part's chain */
 	HfStage *digest;    /* in it */
+	HfStage *age;       /* in it; NULL where it is not encrypted */
+	HfStage *copying;   /* in it; NULL where no copy is kept */
 	uint64_t part_bytes;
 } Split;
 
@@ -31,6 +34,19 @@ static char *
 part_key(const Split *split)
 {
 	return hf_archive_part_key(split->done, split->stem, split->extension, split->done->parts->len + 1);
+}
+
+/* Under the part's own key, but for the word that says that it is encrypted. */
+static HfStage *
+open_copy(Split *split)
+{
+	g_autofree char *key = NULL;
+
+	if (!split->done->copy)
+		return NULL;
+	key = hf_archive_part_key(split->done->copy, split->stem, split->extension,
+				  split->done->parts->len + 1);
+	return hf_copy_new(split->part, hf_store_copies(split->store), key);
 }
 
 static bool
@@ -41,13 +57,16 @@ open_part(Split *split, GError **error)
 
 	if (!object)
 		return false;
-	split->digest = hf_digest_new(object);
-	split->part = split->done->is_encrypted
-			      ? hf_age_new(split->digest,
-					   hf_keyring_recipients(hf_store_keyring(split->store)), error)
-			      : split->digest;
-	if (!split->part)
-		return false;
+	split->part = split->digest = hf_digest_new(object);
+	if (split->done->is_encrypted) {
+		split->part = split->age = hf_age_new(
+			split->digest, hf_keyring_recipients(hf_store_keyring(split->store)), error);
+		if (!split->age)
+			return false;
+	}
+	split->copying = open_copy(split);
+	if (split->copying)
+		split->part = split->copying;
 	split->part_bytes = 0;
 	split->is_full = false;
 	return true;
@@ -65,8 +84,11 @@ close_part(Split *split, GError **error)
 	hf_digest_hex(split->digest, hex);
 	hf_archive_add_part(split->done, key, hf_digest_bytes(split->digest), hex);
 	if (split->done->is_encrypted &&
-	    !hf_archive_seal_part(split->done, hf_age_prologue(split->part), error))
+	    !hf_archive_seal_part(split->done, hf_age_prologue(split->age), error))
 		return false;
+	/* A copy that could not be kept is none, as a whole. */
+	if (split->copying && !hf_copy_record(split->copying, split->done->copy))
+		g_clear_pointer(&split->done->copy, hf_archive_free);
 	g_clear_pointer(&split->part, hf_stage_free);
 	return true;
 }
@@ -120,6 +142,9 @@ split_finish(HfStage *self, GError **error)
 	record->plain_bytes = split->members ? hf_members_plain_bytes(split->members) : record->packed_bytes;
 	if (split->owns_members)
 		record->members = g_steal_pointer(&split->members);
+	record->copy = g_steal_pointer(&split->done->copy);
+	if (record->copy)
+		record->copy->plain_bytes = record->plain_bytes;
 	return true;
 }
 
@@ -187,6 +212,13 @@ compress_into(Split *split, const HfArchiveOptions *options)
 	g_assert_not_reached();
 }
 
+static bool
+is_to_be_encrypted(const HfKeyring *keyring, const HfArchiveOptions *options)
+{
+	return hf_keyring_recipients(keyring) && !options->is_public &&
+	       (!options->is_metadata || hf_keyring_hides_names(keyring));
+}
+
 HfStage *
 hf_archive_write(HfStore *store, const HfArchiveOptions *options, HfArchive *record, GError **error)
 {
@@ -197,8 +229,9 @@ hf_archive_write(HfStore *store, const HfArchiveOptions *options, HfArchive *rec
 	split->store = store;
 	split->record = record;
 	split->done = hf_archive_new(record->compression);
-	split->done->is_encrypted = !options->is_metadata &&
-				    hf_keyring_recipients(hf_store_keyring(store)) != NULL;
+	split->done->is_encrypted = is_to_be_encrypted(hf_store_keyring(store), options);
+	if (split->done->is_encrypted && options->is_metadata && hf_store_copies(store))
+		split->done->copy = hf_archive_new(record->compression);
 	split->stem = g_strdup(options->stem);
 	split->extension = g_strdup(options->extension);
 	split->limit_bytes = options->archive_bytes ? options->archive_bytes : HF_ARCHIVE_BYTES_DEFAULT;

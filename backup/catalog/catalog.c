@@ -1,11 +1,13 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/fence.h"
 #include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
+#include "backup/catalog/own-copy.h"
 #include "backup/stage/sink.h"
 #include "common/error.h"
 
@@ -141,8 +143,8 @@ list_objects(HfStore *store, Listed *listed, GError **error)
 	return true;
 }
 
-HfManifest *
-hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
+static GBytes *
+read_json(HfStore *store, const char *id, GError **error)
 {
 	g_autofree char *key = hf_name_manifest(id);
 	g_autoptr(HfStage) sink = hf_sink_bytes_new(MANIFEST_BYTES_MAX);
@@ -151,13 +153,39 @@ hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
 	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
 		return NULL;
 	json = hf_sink_bytes_get(sink);
-	if (hf_fence_is(json, NULL)) {
-		hf_error_set(error, HF_ERROR_NOT_FOUND,
-			     "there is no set \"%s\": its run lost its lease, and another host fenced it",
-			     id);
-		return NULL;
-	}
-	return hf_manifest_parse(json, id, error);
+	if (!hf_fence_is(json, NULL))
+		return g_steal_pointer(&json);
+	hf_error_set(error, HF_ERROR_NOT_FOUND,
+		     "there is no set \"%s\": its run lost its lease, and another host fenced it", id);
+	return NULL;
+}
+
+HfManifest *
+hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
+{
+	g_autoptr(GBytes) json = read_json(store, id, error);
+
+	return json ? hf_manifest_parse(json, id, hf_store_keyring(store), error) : NULL;
+}
+
+HfManifest *
+hf_catalog_read_known(HfStore *store, const char *id, GError **error)
+{
+	g_autoptr(GBytes) json = read_json(store, id, error);
+	HfManifest *known = json ? hf_own_copy_find(store, id, json) : NULL;
+
+	return known || !json ? known : hf_manifest_parse(json, id, hf_store_keyring(store), error);
+}
+
+/* For a list: its names stay sealed where opening each would take long. */
+static HfManifest *
+read_listed(HfStore *store, const char *id, GError **error)
+{
+	HfKeyring *keyring = hf_store_keyring(store);
+	g_autoptr(GBytes) json = read_json(store, id, error);
+
+	return json ? hf_manifest_parse(json, id, hf_keyring_is_quick(keyring) ? keyring : NULL, error)
+		    : NULL;
 }
 
 /* What the names beside the manifest say; why a set is suspect has to be read. */
@@ -180,7 +208,7 @@ add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GErro
 	g_autoptr(HfSet) set = g_new0(HfSet, 1);
 	g_autoptr(GError) trouble = NULL;
 
-	set->manifest = hf_catalog_read_manifest(store, id, &trouble);
+	set->manifest = read_listed(store, id, &trouble);
 	if (hf_error_is(trouble, HF_ERROR_NOT_FOUND))
 		return true; /* removed since it was listed */
 	if (trouble && !hf_error_is(trouble, HF_ERROR_CORRUPT) && !hf_error_is(trouble, HF_ERROR_USAGE)) {
@@ -462,16 +490,36 @@ find_place(const GPtrArray *sets, const char *id, const char *location, GError *
 	return place;
 }
 
+bool
+hf_catalog_open_names(HfStore *store, HfSet *set, GError **error)
+{
+	HfManifest *opened;
+
+	if (!set->manifest || !set->manifest->sealed || !hf_keyring_can_read(hf_store_keyring(store)) ||
+	    hf_keyring_is_quick(hf_store_keyring(store)))
+		return true;
+	opened = hf_catalog_read_manifest(store, set->id, error);
+	if (!opened)
+		return false;
+	hf_manifest_free(set->manifest);
+	set->manifest = opened;
+	return true;
+}
+
 HfSet *
 hf_catalog_find(HfStore *store, const char *id, GError **error)
 {
 	g_autoptr(GPtrArray) sets = hf_catalog_list(store, error);
+	g_autoptr(HfSet) set = NULL;
 	guint place;
 
 	if (!sets)
 		return NULL;
 	place = find_place(sets, id, hf_store_location(store), error);
-	return place < sets->len ? g_ptr_array_steal_index(sets, place) : NULL;
+	if (place >= sets->len)
+		return NULL;
+	set = g_ptr_array_steal_index(sets, place);
+	return hf_catalog_open_names(store, set, error) ? g_steal_pointer(&set) : NULL;
 }
 
 /* ---- the index ---- */

@@ -48,6 +48,12 @@ GPtrArray *hf_catalog_list_ids(HfStore *store, GError **error) G_GNUC_WARN_UNUSE
 HfManifest *hf_catalog_read_manifest(HfStore *store, const char *id,
 				     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same with this host's own copy (own-copy.h) where there is one: for a run, which goes on from what it knows. */
+HfManifest *hf_catalog_read_known(HfStore *store, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Opens the names of a listed set that a passphrase closes: a list does without, since each takes a quarter of a second. */
+bool hf_catalog_open_names(HfStore *store, HfSet *set, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /*
  * One set by its id or a unique beginning of it; "latest" is the newest good one of our own (one that is suspect only
  * where there is no other), or the newest adopted one where there is none.  NOT_FOUND names what there is.

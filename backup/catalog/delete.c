@@ -2,10 +2,10 @@
 
 #include "backup/catalog/names.h"
 #include "backup/catalog/retention.h"
+#include "backup/catalog/stored-host.h"
 #include "backup/catalog/sweep.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/host.h"
 
 #include <string.h>
 
@@ -86,7 +86,8 @@ bool
 hf_set_claim_deleted(HfStore *store, const char *id, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	g_autofree char *text = g_strdup_printf("deleted by %s\n", hf_host_name());
+	g_autofree char *host = hf_stored_host(store);
+	g_autofree char *text = g_strdup_printf("deleted by %s\n", host);
 	g_autoptr(HfStage) stage = hf_store_write(store, claim, NULL, error);
 
 	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);

@@ -3,7 +3,8 @@
  *
  * A turned bit in the index would cost the images of a whole piece, some hundred.  So the exclusive or of each
  * HF_PARITY_PIECES pieces lies beside it (docs/format.md, "The parity of the index"), which gives any one of them back
- * from the others: a sixteenth of the index's size for one damaged piece in sixteen.
+ * from the others: a sixteenth of the index's size for one damaged piece in sixteen.  Where the index is encrypted, it is the
+ * chunks of the stored age file that are taken together so.
  */
 #pragma once
 

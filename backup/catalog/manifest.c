@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/manifest-impl.h"
+#include "backup/catalog/manifest-private.h"
 #include "backup/catalog/names.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -99,6 +100,7 @@ hf_manifest_free(HfManifest *manifest)
 	g_free(manifest->note);
 	g_free(manifest->host);
 	g_free(manifest->program);
+	g_free(manifest->sealed);
 	hf_database_record_free(manifest->database);
 	hf_images_record_free(manifest->images);
 	hf_run_metrics_free(manifest->metrics);
@@ -230,6 +232,7 @@ hf_manifest_to_json(const HfManifest *manifest)
 		hf_json_add(object, "images", hf_images_record_to_json(manifest->images));
 	if (manifest->metrics)
 		hf_json_add(object, "metrics", hf_run_metrics_to_json(manifest->metrics));
+	hf_manifest_strip_json(object, manifest);
 	text = g_strconcat(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
 									  JSON_C_TO_STRING_SPACED |
 									  JSON_C_TO_STRING_NOSLASHESCAPE),
@@ -482,9 +485,11 @@ parse_metrics(HfJson *object, HfManifest *manifest, GError **error)
 }
 
 static bool
-parse_manifest(HfJson *object, HfManifest *manifest, GError **error)
+parse_manifest(HfJson *object, HfKeyring *keyring, HfManifest *manifest, GError **error)
 {
-	return check_head(object, manifest->id, error) && parse_status(object, &manifest->status, error) &&
+	return check_head(object, manifest->id, error) &&
+	       hf_manifest_reveal(object, keyring, manifest, error) &&
+	       parse_status(object, &manifest->status, error) &&
 	       hf_json_find_bytes(object, "note", &manifest->note, error) &&
 	       parse_time(object, "started", &manifest->started_s, error) &&
 	       parse_time(object, "finished", &manifest->finished_s, error) &&
@@ -494,15 +499,17 @@ parse_manifest(HfJson *object, HfManifest *manifest, GError **error)
 }
 
 HfManifest *
-hf_manifest_parse(GBytes *json, const char *id, GError **error)
+hf_manifest_parse(GBytes *json, const char *id, HfKeyring *keyring, GError **error)
 {
 	g_autoptr(HfManifest) manifest = hf_manifest_new(id);
 	gsize len;
 	const char *text = g_bytes_get_data(json, &len);
 	g_autoptr(HfJson) object = hf_json_parse(text ? text : "", len, error);
 
-	if (object && parse_manifest(object, manifest, error))
+	if (object && parse_manifest(object, keyring, manifest, error)) {
+		hf_manifest_blank(manifest);
 		return g_steal_pointer(&manifest);
+	}
 	g_prefix_error(error, "manifest of set \"%s\": ", id);
 	return NULL;
 }

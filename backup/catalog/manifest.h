@@ -105,7 +105,10 @@ typedef struct {
 	char *program;              /* "holdfast 0.1.0" */
 	HfDatabaseRecord *database; /* NULL: the set has none */
 	HfImagesRecord *images;     /* NULL: the set has none */
-	HfRunMetrics *metrics;      /* NULL: not known */
+	/* Where names are encrypted (manifest-private.h): sealed is NULL, or why they are not known here, nor any text above. */
+	bool hides_names;
+	char *sealed;
+	HfRunMetrics *metrics; /* NULL: not known */
 	/* Of a set that is being made; not a part of the stored manifest (backup/job/guard.h, docs/format.md). */
 	GPtrArray *alarms;    /* NULL, or of char *: why it is suspect */
 	char *alarms_against; /* NULL, or the id of the set that it was compared with */
@@ -138,8 +141,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfImagesRecord, hf_images_record_free)
 /* The JSON of docs/format.md, indented for people, with a line end. */
 GBytes *hf_manifest_to_json(const HfManifest *manifest);
 
-/* CORRUPT, naming what is wrong; USAGE for a version that is newer than ours, with the remedy. */
-HfManifest *hf_manifest_parse(GBytes *json, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/*
+ * CORRUPT, naming what is wrong; USAGE for a version that is newer than ours, with the remedy.  Names that are encrypted are
+ * opened by keyring, which may be NULL; where it does not, the manifest is sealed.
+ */
+HfManifest *hf_manifest_parse(GBytes *json, const char *id, HfKeyring *keyring,
+			      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* DENIED, with the remedy, where names are encrypted and not known here: for whoever cannot do without them. */
+bool hf_manifest_check_names(const HfManifest *manifest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Adds a line for people, behind those that are there. */
 void hf_manifest_add_note(HfManifest *manifest, const char *note);

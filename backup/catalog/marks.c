@@ -1,16 +1,14 @@
 #include "config.h"
 
+#include "backup/catalog/mark.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
-#include "backup/stage/sink.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/json.h"
 
 #include <string.h>
 
-/* A thousand lines of some hundred bytes fit by far. */
-#define MARK_BYTES_MAX ((size_t)4 << 20)
 #define LEVEL_MAX 4
 
 HfProof *
@@ -84,34 +82,6 @@ add_unless_zero(HfJson *object, const char *name, uint64_t number)
 		hf_json_add_number(object, name, number);
 }
 
-static HfJson *
-begin_mark(const char *format, const char *id, int64_t now_s)
-{
-	HfJson *object = json_object_new_object();
-	g_autofree char *at = hf_clock_rfc3339(now_s);
-
-	hf_json_add_text(object, "format", format);
-	hf_json_add_number(object, "version", 1);
-	hf_json_add_text(object, "set", id);
-	hf_json_add_text(object, "at", at);
-	return object;
-}
-
-static char *
-mark_text(HfJson *object)
-{
-	return g_strconcat(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN), "\n", NULL);
-}
-
-static bool
-write_mark(HfStore *store, const char *key, HfJson *object, GError **error)
-{
-	g_autofree char *text = mark_text(object);
-	g_autoptr(HfStage) stage = hf_store_write(store, key, NULL, error);
-
-	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);
-}
-
 static uint64_t
 to_milliseconds(double seconds)
 {
@@ -121,7 +91,7 @@ to_milliseconds(double seconds)
 static HfJson *
 proof_to_json(const char *id, const HfProof *proof)
 {
-	HfJson *object = begin_mark("holdfast-proof", id, proof->at_s);
+	HfJson *object = hf_mark_begin("holdfast-proof", id, proof->at_s);
 
 	hf_json_add_number(object, "level", (uint64_t)proof->level);
 	if (proof->has_failed)
@@ -173,10 +143,10 @@ hf_catalog_record_proof(HfStore *store, const char *id, const HfProof *proof, GE
 		return false;
 	object = proof_to_json(id, proof);
 	if (proof->has_failed)
-		return write_mark(store, key, object, error) &&
+		return hf_mark_write(store, key, object, error) &&
 		       hf_store_remove(store, (const char *const[]){accepted, NULL}, error);
 	/* The manifest itself is the record of level 1. */
-	return (proof->level == 1 || write_mark(store, key, object, error)) &&
+	return (proof->level == 1 || hf_mark_write(store, key, object, error)) &&
 	       remove_failed(store, id, proof->level, error);
 }
 
@@ -191,20 +161,19 @@ hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t now_s
 	return hf_catalog_record_proof(store, id, proof, error);
 }
 
-GBytes *
-hf_marks_suspect_json(const char *id, int64_t now_s, const char *against, const GPtrArray *alarms)
+bool
+hf_marks_write_suspect(HfStore *store, const HfManifest *manifest, GError **error)
 {
-	g_autoptr(HfJson) object = begin_mark("holdfast-suspect", id, now_s);
+	g_autoptr(HfJson) object = hf_mark_begin("holdfast-suspect", manifest->id, manifest->finished_s);
+	g_autofree char *key = hf_name_suspect(manifest->id);
 	g_autoptr(GPtrArray) listed = g_ptr_array_new();
-	char *text;
 
-	hf_json_add_text(object, "against", against);
-	hf_json_add_number(object, "reason_count", alarms->len);
-	for (guint i = 0; i < MIN(alarms->len, HF_MARKS_LISTED_MAX); i++)
-		g_ptr_array_add(listed, alarms->pdata[i]);
+	hf_json_add_text(object, "against", manifest->alarms_against);
+	hf_json_add_number(object, "reason_count", manifest->alarms->len);
+	for (guint i = 0; i < MIN(manifest->alarms->len, HF_MARKS_LISTED_MAX); i++)
+		g_ptr_array_add(listed, manifest->alarms->pdata[i]);
 	add_lines(object, "reasons", listed);
-	text = mark_text(object);
-	return g_bytes_new_take(text, strlen(text));
+	return hf_mark_write(store, key, object, error);
 }
 
 bool
@@ -219,38 +188,13 @@ hf_catalog_accept(HfStore *store, const HfSet *set, const char *by, int64_t now_
 				    set->id);
 	if (!check_id(set->id, error))
 		return false;
-	object = begin_mark("holdfast-accepted", set->id, now_s);
+	object = hf_mark_begin("holdfast-accepted", set->id, now_s);
 	hf_json_add_bytes(object, "by", by);
 	hf_json_add_bytes(object, "what", set->suspect_reason);
-	return write_mark(store, key, object, error);
+	return hf_mark_write(store, key, object, error);
 }
 
 /* ---- reading ---- */
-
-static HfJson *
-read_mark(HfStore *store, const char *key, const char *wanted, GError **error)
-{
-	g_autoptr(HfStage) sink = hf_sink_bytes_new(MARK_BYTES_MAX);
-	g_autoptr(GBytes) bytes = NULL;
-	g_autoptr(HfJson) object = NULL;
-	const char *format, *text;
-	gsize len;
-
-	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
-		return NULL;
-	bytes = hf_sink_bytes_get(sink);
-	text = g_bytes_get_data(bytes, &len);
-	object = hf_json_parse(text ? text : "", len, error);
-	if (!object || !hf_json_get_text(object, "format", &format, error)) {
-		g_prefix_error(error, "\"%s\": ", key);
-		return NULL;
-	}
-	if (strcmp(format, wanted) != 0) {
-		hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\": it is no %s", key, wanted);
-		return NULL;
-	}
-	return g_steal_pointer(&object);
-}
 
 /* Members of a proof that others may have written: what is of another type counts as absent. */
 static uint64_t
@@ -293,7 +237,8 @@ read_lines(HfJson *object, const char *name, GPtrArray *lines)
 static HfProof *
 read_proof(HfStore *store, const char *key, int level, GError **error)
 {
-	g_autoptr(HfJson) object = read_mark(store, key, "holdfast-proof", error);
+	g_autofree char *sealed = NULL;
+	g_autoptr(HfJson) object = hf_mark_read(store, key, "holdfast-proof", &sealed, error);
 	HfProof *proof;
 	g_autofree char *at = NULL;
 
@@ -310,6 +255,8 @@ read_proof(HfStore *store, const char *key, int level, GError **error)
 	proof->objects = number_of(object, "objects");
 	if (!hf_json_find_bytes(object, "error", &proof->error, NULL))
 		proof->error = NULL;
+	if (sealed && proof->has_failed)
+		proof->error = g_strdup_printf("what differed: %s", sealed);
 	proof->difference_count = number_of(object, "difference_count");
 	read_lines(object, "differences", proof->differences);
 	read_lines(object, "unproved", proof->unproved);
@@ -364,12 +311,15 @@ alarm_line(HfStore *store, const char *id)
 {
 	g_autofree char *key = hf_name_suspect(id);
 	g_autoptr(GError) trouble = NULL;
-	g_autoptr(HfJson) object = read_mark(store, key, "holdfast-suspect", &trouble);
+	g_autofree char *sealed = NULL;
+	g_autoptr(HfJson) object = hf_mark_read(store, key, "holdfast-suspect", &sealed, &trouble);
 	g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
 	uint64_t count;
 
 	if (!object)
 		return g_strdup_printf("why it is suspect cannot be read: %s", trouble->message);
+	if (sealed)
+		return g_strdup_printf("it lost something, and what: %s", sealed);
 	read_lines(object, "reasons", reasons);
 	if (reasons->len == 0)
 		return g_strdup_printf("\"%s\" does not say why it is suspect", key);

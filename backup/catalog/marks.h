@@ -49,8 +49,9 @@ bool hf_catalog_record_level(HfStore *store, const char *id, int level, int64_t 
 /* The recorded proofs of a listed set, of HfProof, in order of level, failed ones behind good ones of their level. */
 GPtrArray *hf_catalog_read_proofs(HfStore *store, const HfSet *set, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* backup_T.suspect.json: alarms is of char *, against is the set compared with, or NULL.  g_bytes_unref() it. */
-GBytes *hf_marks_suspect_json(const char *id, int64_t now_s, const char *against, const GPtrArray *alarms);
+/* Stores backup_T.suspect.json: the manifest's alarms, and the set that it was compared with. */
+bool hf_marks_write_suspect(HfStore *store, const HfManifest *manifest,
+			    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
  * Says that somebody looked at a suspect or partial set and takes it for good; by: "cli:root".  USAGE where there is

@@ -28,6 +28,12 @@ hf_name_restore(const char *id)
 }
 
 char *
+hf_name_restore_sealed(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.RESTORE.txt.age", id);
+}
+
+char *
 hf_name_claim(const char *id)
 {
 	return g_strdup_printf(HF_SET_PREFIX "_%s.claim", id);
@@ -151,7 +157,7 @@ kind_beside(const char *rest, HfName *name)
 		return HF_NAME_CLAIM;
 	if (strcmp(rest, ".hold.json") == 0)
 		return HF_NAME_HOLD;
-	if (strcmp(rest, ".RESTORE.txt") == 0)
+	if (strcmp(rest, ".RESTORE.txt") == 0 || strcmp(rest, ".RESTORE.txt.age") == 0)
 		return HF_NAME_BESIDE;
 	if (strcmp(rest, ".suspect.json") == 0)
 		return HF_NAME_SUSPECT;

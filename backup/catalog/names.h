@@ -23,6 +23,8 @@
 char *hf_name_stem(const char *prefix, const char *id); /* "database_backup_<id>" */
 char *hf_name_manifest(const char *id);
 char *hf_name_restore(const char *id);
+char *hf_name_restore_sealed(
+	const char *id); /* of a set whose names are encrypted: the commands themselves */
 char *hf_name_claim(const char *id);
 char *hf_name_proof(const char *id, int level);
 char *hf_name_hold(const char *id);
@@ -39,7 +41,7 @@ typedef enum {
 	HF_NAME_ACCEPTED, /* id */
 	HF_NAME_CLAIM,    /* id */
 	HF_NAME_HOLD,     /* id */
-	HF_NAME_BESIDE,   /* RESTORE.txt */
+	HF_NAME_BESIDE,   /* RESTORE.txt, RESTORE.txt.age */
 	HF_NAME_DATABASE, /* an object of a set's database, or a file of the earlier implementation */
 	HF_NAME_IMAGES,   /* the same of images */
 } HfNameKind;

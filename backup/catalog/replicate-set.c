@@ -3,6 +3,7 @@
 
 #include "backup/catalog/replicate-impl.h"
 #include "backup/catalog/restore-txt.h"
+#include "backup/catalog/stored-host.h"
 #include "backup/catalog/sweep.h"
 #include "common/error.h"
 
@@ -48,7 +49,7 @@ static HfManifest *
 parse(GBytes *json, const char *id, const char *where, GError **error)
 {
 	g_autoptr(GError) trouble = NULL;
-	HfManifest *manifest = hf_manifest_parse(json, id, &trouble);
+	HfManifest *manifest = hf_manifest_parse(json, id, NULL, &trouble);
 
 	if (!manifest)
 		hf_error_set(error, HF_ERROR_CORRUPT, "its manifest in %s cannot be read: %s", where,
@@ -71,7 +72,7 @@ compare_manifests(Bringing *bringing, const char *key, GError **error)
 	}
 	if (its && g_bytes_equal(its, bringing->json))
 		return true;
-	other = its ? hf_manifest_parse(its, bringing->set->id, NULL) : NULL;
+	other = its ? hf_manifest_parse(its, bringing->set->id, NULL, NULL) : NULL;
 	if (other)
 		return hf_error_set(error, HF_ERROR_CONFLICT,
 				    "%s holds another set of this id, of host \"%s\": name another prefix or "
@@ -120,7 +121,8 @@ static bool
 claim(const Bringing *bringing, GError **error)
 {
 	g_autofree char *key = hf_name_claim(bringing->set->id);
-	g_autofree char *text = g_strdup_printf("copied by %s %ld\n", g_get_host_name(), (long)getpid());
+	g_autofree char *host = hf_stored_host(bringing->work->replica);
+	g_autofree char *text = g_strdup_printf("copied by %s %ld\n", host, (long)getpid());
 	g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
 
 	return hf_replicate_put(bringing->work, key, bytes, error);
@@ -238,6 +240,20 @@ bring_images(const Bringing *bringing, GError **error)
 
 /* ---- the whole set ---- */
 
+/* Where names are encrypted: the commands as they are, and how to come by them at the replica; *text_out is the latter. */
+static bool
+bring_sealed_text(const Bringing *bringing, GBytes **text_out, GError **error)
+{
+	const HfReplicating *work = bringing->work;
+	g_autofree char *key = hf_name_restore_sealed(bringing->set->id);
+	g_autoptr(GBytes) sealed = hf_replicate_read(work->store, key, error);
+
+	if (!sealed || !hf_replicate_put(work, key, sealed, error))
+		return false;
+	*text_out = hf_restore_txt_sealed(work->replica, bringing->set->id, sealed);
+	return true;
+}
+
 /* It says where the files are, so the replica has one of its own. */
 static bool
 bring_restore_txt(const Bringing *bringing, GError **error)
@@ -252,7 +268,10 @@ bring_restore_txt(const Bringing *bringing, GError **error)
 		return false;
 	if (is_there)
 		return true;
-	text = hf_restore_txt(work->replica, bringing->manifest);
+	if (!bringing->manifest->hides_names)
+		text = hf_restore_txt(work->replica, bringing->manifest);
+	else if (!bring_sealed_text(bringing, &text, error))
+		return false;
 	return hf_replicate_put(work, key, text, error);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backup/catalog/manifest.h"
+#include "backup/store/store.h"
 
 /* "#   label   value", with nothing in it that would end the comment; value may be NULL. */
 void hf_restore_comment(GString *out, const char *label, const char *value);
@@ -16,3 +17,13 @@ void hf_restore_stream(GString *out, const HfArchive *archive);
 void hf_restore_images_what(GString *out, const HfManifest *manifest);
 void hf_restore_images_how(GString *out, const HfManifest *manifest);
 void hf_restore_images(GString *out, const HfManifest *manifest);
+
+/* Whether a folder's files are looked for in the folder itself, or from anywhere beside the script. */
+typedef enum {
+	HF_RESTORE_GO_THERE,
+	HF_RESTORE_BESIDE,
+	HF_RESTORE_UNLESS_SAID, /* the first, unless whoever runs the text has a "fetch" and says so in "place" */
+} HfRestorePlace;
+
+/* The function "fetch", which writes the file of a name to standard output. */
+void hf_restore_put_fetch(GString *out, const HfStore *store, HfRestorePlace place);

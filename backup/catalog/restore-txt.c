@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/catalog/restore-txt-impl.h"
 #include "backup/catalog/restore-txt.h"
 #include "backup/catalog/names.h"
@@ -152,13 +153,14 @@ put_how(GString *out, const HfStore *store, const HfManifest *manifest)
 }
 
 static void
-put_fetch(GString *out, const HfStore *store)
+put_fetch_alone(GString *out, const HfStore *store, HfRestorePlace place)
 {
 	const char *endpoint = hf_store_endpoint(store);
 
-	g_string_append(out, "\n# Where the files are.\n");
 	if (!is_bucket(store)) {
-		g_string_append(out, "cd \"$(dirname \"$0\")\"\nfetch() { cat \"./$1\"; }\n");
+		g_string_append(out, place == HF_RESTORE_BESIDE
+					     ? "fetch() { cat \"$(dirname \"$0\")/$1\"; }\n"
+					     : "cd \"$(dirname \"$0\")\"\nfetch() { cat \"./$1\"; }\n");
 		return;
 	}
 	assign(out, "bucket", hf_store_location(store));
@@ -166,6 +168,19 @@ put_fetch(GString *out, const HfStore *store)
 		assign(out, "endpoint", endpoint);
 	g_string_append_printf(out, "fetch() { aws s3 cp --only-show-errors %s\"$bucket/$1\" -; }\n",
 			       endpoint ? "--endpoint-url \"$endpoint\" " : "");
+}
+
+void
+hf_restore_put_fetch(GString *out, const HfStore *store, HfRestorePlace place)
+{
+	g_string_append(out, "\n# Where the files are.\n");
+	if (place != HF_RESTORE_UNLESS_SAID) {
+		put_fetch_alone(out, store, place);
+		return;
+	}
+	g_string_append(out, "if [ -z \"${place:-}\" ]; then\n");
+	put_fetch_alone(out, store, place);
+	g_string_append(out, "fi\n");
 }
 
 /* Names say what is encrypted; earlier archives of the same set of images need not be. */
@@ -354,7 +369,9 @@ hf_restore_txt(const HfStore *store, const HfManifest *manifest)
 	put_what(out, manifest);
 	put_how(out, store, manifest);
 	put_settings(out, manifest);
-	put_fetch(out, store);
+	hf_restore_put_fetch(out, store,
+			     hf_keyring_hides_names(hf_store_keyring(store)) ? HF_RESTORE_UNLESS_SAID
+									     : HF_RESTORE_GO_THERE);
 	put_functions(out, is_encrypted(manifest));
 	if (has_both)
 		g_string_append(out, "\nif [ \"${RESTORE_ONLY:-database}\" = database ]; then\n");

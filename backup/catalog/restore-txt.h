@@ -9,3 +9,9 @@
 
 /* The text for this set in this store; the manifest has a database, images, or both. */
 GBytes *hf_restore_txt(const HfStore *store, const HfManifest *manifest);
+
+/*
+ * The readable text of a set whose names are encrypted: it says how to decrypt the other one, which is stored as `sealed`, and
+ * does it.
+ */
+GBytes *hf_restore_txt_sealed(const HfStore *store, const char *id, GBytes *sealed);

@@ -4,12 +4,14 @@
 #include "backup/catalog/fence.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
+#include "backup/catalog/manifest-private.h"
 #include "backup/catalog/names.h"
+#include "backup/catalog/own-copy.h"
 #include "backup/catalog/restore-txt.h"
+#include "backup/catalog/stored-host.h"
 #include "backup/store/store-impl.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/host.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -111,6 +113,7 @@ recorder_new(HfStore *behind)
 	hf_store_init(&recorder->base, &recorder_ops, g_strdup(hf_store_location(behind)));
 	recorder->base.endpoint = g_strdup(hf_store_endpoint(behind));
 	recorder->base.keyring = hf_store_keyring(behind);
+	recorder->base.copies = hf_store_copies(behind);
 	recorder->base.borrows_keyring = true;
 	recorder->behind = behind;
 	recorder->keys = g_ptr_array_new_with_free_func(g_free);
@@ -151,9 +154,10 @@ static bool
 claim_id(HfSetWriter *writer, const char *id, bool *is_ours_out, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
+	g_autofree char *host = hf_stored_host(writer->store);
 	const char *tag = hf_fence_tag();
-	g_autofree char *text = g_strdup_printf("%s %ld%s%s\n", hf_host_name(), (long)getpid(),
-						tag ? " " : "", tag ? tag : "");
+	g_autofree char *text = g_strdup_printf("%s %ld%s%s\n", host, (long)getpid(), tag ? " " : "",
+						tag ? tag : "");
 	g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
 	const char *const keys[] = {claim, NULL};
 	g_autoptr(GError) trouble = NULL;
@@ -275,14 +279,29 @@ store_bytes(HfStore *store, const char *key, GBytes *bytes, GError **error)
 static bool
 store_alarms(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
-	g_autofree char *key = hf_name_suspect(writer->id);
-	g_autoptr(GBytes) json = NULL;
-
 	if (!manifest->alarms || manifest->alarms->len == 0)
 		return true;
-	json = hf_marks_suspect_json(writer->id, manifest->finished_s, manifest->alarms_against,
-				     manifest->alarms);
-	return store_bytes(&writer->recorder->base, key, json, error);
+	return hf_marks_write_suspect(&writer->recorder->base, manifest, error);
+}
+
+/* Where names are encrypted there are two: the commands, which tell names, and how to come by them. */
+static bool
+store_restore_txt(HfSetWriter *writer, const HfManifest *manifest, GError **error)
+{
+	const HfKeyring *keyring = hf_store_keyring(writer->store);
+	g_autofree char *key = hf_name_restore(writer->id);
+	g_autofree char *sealed_key = hf_name_restore_sealed(writer->id);
+	g_autoptr(GBytes) text = hf_restore_txt(writer->store, manifest);
+	g_autoptr(GBytes) sealed = NULL;
+	g_autoptr(GBytes) readable = NULL;
+
+	if (!hf_keyring_hides_names(keyring))
+		return store_bytes(&writer->recorder->base, key, text, error);
+	sealed = hf_keyring_seal(keyring, text, error);
+	if (!sealed || !store_bytes(&writer->recorder->base, sealed_key, sealed, error))
+		return false;
+	readable = hf_restore_txt_sealed(writer->store, writer->id, sealed);
+	return store_bytes(&writer->recorder->base, key, readable, error);
 }
 
 /* In whose favour the store decided: a fence in the manifest's place, or a set that nobody expected. */
@@ -308,21 +327,22 @@ explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
 bool
 hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
-	g_autofree char *restore_key = hf_name_restore(writer->id);
 	g_autofree char *manifest_key = hf_name_manifest(writer->id);
 	g_autofree char *claim = hf_name_claim(writer->id);
 	const char *const claims[] = {claim, NULL};
-	g_autoptr(GBytes) restore = hf_restore_txt(writer->store, manifest);
 	g_autoptr(GBytes) json = hf_manifest_to_json(manifest);
+	g_autoptr(GBytes) stored = hf_manifest_hide(json, hf_store_keyring(writer->store), error);
 	GError *cause = NULL;
 
 	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
-	if (!store_bytes(&writer->recorder->base, restore_key, restore, error) ||
+	if (!stored || !store_restore_txt(writer, manifest, error) ||
 	    !store_alarms(writer, manifest, error) || !hf_fence_check(HF_FENCE_ASK, error))
 		return false;
-	if (!hf_store_create(&writer->recorder->base, manifest_key, json, &cause))
+	hf_own_copy_keep(writer->store, manifest, json, stored);
+	if (!hf_store_create(&writer->recorder->base, manifest_key, stored, &cause))
 		return explain_conflict(writer, cause, error);
 	writer->is_committed = true;
+	hf_own_copy_tidy(writer->store, manifest, manifest->finished_s);
 	/* The set is good from here on; a claim that stays is ignored beside a manifest. */
 	(void)!hf_store_remove(writer->store, claims, NULL);
 	return true;
@@ -357,6 +377,8 @@ hf_set_writer_free(HfSetWriter *writer)
 		return;
 	if (!writer->is_committed)
 		take_back(writer);
+	if (!writer->is_committed && !writer->is_fork && writer->id)
+		hf_own_copy_forget(writer->store, writer->id);
 	hf_store_free(&writer->recorder->base);
 	g_free(writer->id);
 	g_free(writer);

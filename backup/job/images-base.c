@@ -62,6 +62,12 @@ check_base(HfStore *store, const HfManifest *manifest, const char *source, char 
 {
 	const char *missing;
 
+	if (manifest->sealed) {
+		*reason_out = g_strdup_printf("the index of the last set, %s, cannot be read: %s, and this "
+					      "host keeps no copy of its own",
+					      manifest->id, manifest->sealed);
+		return true;
+	}
 	if (strcmp(manifest->images->source, source) != 0) {
 		*reason_out = g_strdup_printf("the last set, %s, is of another source: \"%s\"", manifest->id,
 					      manifest->images->source);
@@ -75,19 +81,26 @@ check_base(HfStore *store, const HfManifest *manifest, const char *source, char 
 	return true;
 }
 
-/* Damaged manifests are passed over: whatever they were, the set before is as good a base. */
+/*
+ * Damaged manifests are passed over: whatever they were, the set before is as good a base; and so are sealed ones, of another
+ * host perhaps, unless there is no other.
+ */
 static bool
 newest_of_images(HfStore *store, const GPtrArray *ids, HfManifest **manifest_out, GError **error)
 {
 	guint oldest = ids->len > LOOK_BACK_MAX ? ids->len - LOOK_BACK_MAX : 0;
+	g_autoptr(HfManifest) sealed = NULL;
 
 	*manifest_out = NULL;
 	for (guint i = ids->len; i > oldest; i--) {
 		g_autoptr(GError) trouble = NULL;
 		g_autoptr(HfManifest)
-			manifest = hf_catalog_read_manifest(store, g_ptr_array_index(ids, i - 1), &trouble);
+			manifest = hf_catalog_read_known(store, g_ptr_array_index(ids, i - 1), &trouble);
 
-		if (manifest && manifest->images) {
+		if (manifest && manifest->images && manifest->sealed) {
+			if (!sealed)
+				sealed = g_steal_pointer(&manifest);
+		} else if (manifest && manifest->images) {
 			*manifest_out = g_steal_pointer(&manifest);
 			return true;
 		}
@@ -97,6 +110,7 @@ newest_of_images(HfStore *store, const GPtrArray *ids, HfManifest **manifest_out
 			return false;
 		}
 	}
+	*manifest_out = g_steal_pointer(&sealed);
 	return true;
 }
 

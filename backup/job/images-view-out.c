@@ -19,22 +19,21 @@ struct HfImagesViewOut {
 };
 
 static HfStage *
-open_packed(HfImagesViewOut *out, const char *extension, HfCompressionKind kind, HfArchive **record,
-	    GError **error)
+open_archive(HfImagesViewOut *out, const HfArchiveOptions *options, HfArchive **record, GError **error)
 {
-	const HfArchiveOptions options = {.is_metadata = true,
-					  .extension = extension,
-					  .compression = {.kind = kind},
-					  .cuts_at_marks = true};
-
-	*record = hf_archive_new(kind);
-	return hf_set_writer_archive(out->writer, HF_IMAGES_PREFIX, &options, *record, error);
+	*record = hf_archive_new(options->compression.kind);
+	return hf_set_writer_archive(out->writer, HF_IMAGES_PREFIX, options, *record, error);
 }
 
 static HfStage *
 open_chain(HfImagesViewOut *out, const char *extension, HfArchive **record, GError **error)
 {
-	return open_packed(out, extension, out->kind, record, error);
+	const HfArchiveOptions options = {.is_metadata = true,
+					  .extension = extension,
+					  .compression = {.kind = out->kind},
+					  .cuts_at_marks = true};
+
+	return open_archive(out, &options, record, error);
 }
 
 HfImagesViewOut *
@@ -120,8 +119,12 @@ store_top(HfImagesViewOut *out, GPtrArray *pieces, GError **error)
 static bool
 store_parity(HfImagesViewOut *out, const GPtrArray *pieces, GError **error)
 {
-	g_autoptr(HfStage)
-		chain = open_packed(out, HF_EXT_PARITY, HF_COMPRESSION_NONE, &out->record->parity, error);
+	/* Of what is stored: encrypted, if the index is. */
+	const HfArchiveOptions options = {.is_public = true,
+					  .extension = HF_EXT_PARITY,
+					  .compression = {.kind = HF_COMPRESSION_NONE},
+					  .cuts_at_marks = true};
+	g_autoptr(HfStage) chain = open_archive(out, &options, &out->record->parity, error);
 
 	return chain && hf_index_parity_write(out->store, out->record->index, pieces, chain, error) &&
 	       hf_stage_finish(chain, error);

@@ -2,13 +2,13 @@
 
 #include "backup/job/lease-keeper.h"
 #include "backup/catalog/fence.h"
+#include "backup/catalog/stored-host.h"
 #include "backup/job/kind.h"
 #include "backup/job/lease-process.h"
 #include "backup/store/open.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/host.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -77,8 +77,9 @@ static bool
 world_is_gone(void *data, const HfLeaseEntry *entry)
 {
 	const HfLeaseKeeper *keeper = data;
+	g_autofree char *host = hf_stored_host(keeper->store);
 
-	return hf_lease_process_is_gone(entry, hf_host_name(), keeper->machine) ||
+	return hf_lease_process_is_gone(entry, host, keeper->machine) ||
 	       hf_lease_job_is_gone(entry, keeper->folder);
 }
 
@@ -353,8 +354,8 @@ prepare(HfLeaseKeeper *keeper, const HfSettings *settings, const HfLeaseJob *job
 {
 	g_autofree char *clock = hf_lease_clock_name();
 	g_autofree char *by = coarse(job->requested_by);
-	HfLeaseWish wish = {.host = hf_host_name(),
-			    .job = job->job,
+	g_autofree char *host = NULL;
+	HfLeaseWish wish = {.job = job->job,
 			    .kind = job->kind,
 			    .by = by,
 			    .pid = getpid(),
@@ -366,6 +367,7 @@ prepare(HfLeaseKeeper *keeper, const HfSettings *settings, const HfLeaseJob *job
 	if (!keeper->store)
 		return false;
 	hf_store_set_steadfast(keeper->store);
+	wish.host = host = hf_stored_host(keeper->store);
 	keeper->seconds = wish.seconds = (unsigned)hf_settings_number(settings, HF_SET_LEASE_SECONDS);
 	keeper->folder = g_strdup(hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR));
 	wish.machine = keeper->machine = hf_lease_machine();
@@ -469,7 +471,7 @@ hf_lease_refresh(const HfSettings *settings, HfStore *store, GError **error)
 	const char *folder = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR);
 	g_autofree char *clock = hf_lease_clock_name();
 	g_autofree char *machine = hf_lease_machine();
-	HfLeaseKeeper keeper = {.machine = machine};
+	HfLeaseKeeper keeper = {.store = store, .machine = machine};
 	const HfLeaseWorld world = world_of(&keeper);
 	g_autoptr(HfLeaseSeen) seen = NULL;
 	HfLeaseMode mode;

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/job/refresh.h"
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/names.h"
@@ -31,8 +32,16 @@ status_word(const HfSet *set)
 	return set->status == HF_SET_COMPLETE ? "complete" : "partial";
 }
 
+/* One that the listing left sealed for its slowness is read when somebody asks for it. */
+static bool
+is_worth_caching(const HfStore *store, const HfSet *set)
+{
+	return set->manifest && !set->is_adopted &&
+	       (!set->manifest->sealed || !hf_keyring_can_read(hf_store_keyring(store)));
+}
+
 static HfCachedSet *
-cached_from(const HfSet *set)
+cached_from(const HfStore *store, const HfSet *set)
 {
 	HfCachedSet *cached = hf_cached_set_new(set->id);
 
@@ -48,7 +57,7 @@ cached_from(const HfSet *set)
 	cached->is_accepted = set->is_accepted;
 	cached->suspect_reason = g_strdup(set->suspect_reason);
 	cached->trouble = g_strdup(set->trouble);
-	if (set->manifest && !set->is_adopted) {
+	if (is_worth_caching(store, set)) {
 		g_autoptr(GBytes) json = hf_manifest_to_json(set->manifest);
 		gsize len;
 		const char *text = g_bytes_get_data(json, &len);
@@ -144,7 +153,7 @@ refresh(HfState *state, HfStore *store, GError **error)
 	if (!sets)
 		return false;
 	for (guint i = 0; i < sets->len; i++)
-		g_ptr_array_add(cached, cached_from(sets->pdata[i]));
+		g_ptr_array_add(cached, cached_from(store, sets->pdata[i]));
 	if (!add_files(store, cached, HF_DATABASE_PREFIX "_", error) ||
 	    !add_files(store, cached, HF_IMAGES_PREFIX "_", error))
 		return false;

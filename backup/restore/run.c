@@ -340,6 +340,8 @@ hf_restore_run(const HfRestoreRun *run, HfStore *store, const HfSet *set, HfJson
 				    set->trouble);
 	if (!set->manifest->database)
 		return hf_error_set(error, HF_ERROR_NOT_FOUND, "set \"%s\" holds no database", set->id);
+	if (!hf_manifest_check_names(set->manifest, error))
+		return false;
 	if (run->jobs > HF_RESTORE_JOBS_MAX)
 		return hf_error_set(error, HF_ERROR_USAGE, "--jobs %u: at most %d connections", run->jobs,
 				    HF_RESTORE_JOBS_MAX);

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Enough of a digest to tell a host's stores apart. */
+#define COPIES_NAME_LEN 16
+
 const char *
 hf_store_settings_bucket(const HfSettings *settings)
 {
@@ -181,6 +184,25 @@ open_place(const HfSettings *settings, GError **error)
 	return hf_dir_open(hf_settings_text(settings, HF_SET_BACKUP_DIR), error);
 }
 
+/* One folder a store: ids of two stores may be the same. */
+static bool
+open_copies(HfStore *store, const HfSettings *settings, GError **error)
+{
+	const char *state = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR);
+	g_autofree char *name = NULL;
+	g_autofree char *folder = NULL;
+	HfStore *copies;
+
+	if (!state)
+		return true;
+	name = g_compute_checksum_for_string(G_CHECKSUM_SHA256, hf_store_location(store), -1);
+	name[COPIES_NAME_LEN] = '\0';
+	folder = g_build_filename(state, "copies", name, NULL);
+	copies = hf_dir_open(folder, error);
+	hf_store_set_copies(store, copies);
+	return copies != NULL;
+}
+
 HfStore *
 hf_open_with_keyring(const HfSettings *settings, HfStore *store, GError **error)
 {
@@ -190,7 +212,8 @@ hf_open_with_keyring(const HfSettings *settings, HfStore *store, GError **error)
 		return NULL;
 	if (hf_keyring_from_settings(settings, &keyring, error)) {
 		hf_store_set_keyring(store, keyring);
-		return store;
+		if (open_copies(store, settings, error))
+			return store;
 	}
 	hf_store_free(store);
 	return NULL;

@@ -42,7 +42,8 @@ struct HfStore {
 	const HfStoreOps *ops;
 	char *location;
 	HfKeyring *keyring;   /* see hf_store_keyring() */
-	bool borrows_keyring; /* a store in front of another one has that one's */
+	HfStore *copies;      /* see hf_store_copies() */
+	bool borrows_keyring; /* a store in front of another one has that one's, and its copies */
 	bool is_steadfast;    /* see hf_store_set_steadfast() */
 	char *endpoint;       /* see hf_store_endpoint(); set by the implementation, freed by store.c */
 };

@@ -43,6 +43,20 @@ hf_store_keyring(const HfStore *store)
 	return store->keyring;
 }
 
+void
+hf_store_set_copies(HfStore *store, HfStore *copies)
+{
+	if (!store->borrows_keyring)
+		hf_store_free(store->copies);
+	store->copies = copies;
+}
+
+HfStore *
+hf_store_copies(const HfStore *store)
+{
+	return store->copies;
+}
+
 bool
 hf_store_check_key(const char *key, GError **error)
 {
@@ -161,6 +175,7 @@ hf_store_free(HfStore *store)
 		return;
 	if (store->ops->clear)
 		store->ops->clear(store);
+	hf_store_set_copies(store, NULL);
 	hf_store_set_keyring(store, NULL);
 	g_free(store->location);
 	g_free(store->endpoint);

@@ -55,6 +55,13 @@ void hf_store_set_keyring(HfStore *store, HfKeyring *keyring);
 HfKeyring *hf_store_keyring(const HfStore *store);
 
 /*
+ * A store of this host's own, where it keeps in the clear what it must look at again of what it encrypted (copy.h); NULL: none.
+ * set takes copies; the getter's is borrowed.
+ */
+void hf_store_set_copies(HfStore *store, HfStore *copies);
+HfStore *hf_store_copies(const HfStore *store);
+
+/*
  * Lists the objects whose key begins with prefix and is greater than start_after, in byte order of key.  Both may be
  * NULL.  The listing holds a page at a time.  It borrows store.
  */

@@ -382,6 +382,26 @@ judge_failure(Drill *drill, GError *trouble, GError **error)
 	return false;
 }
 
+/* Names are what its commands are made of; where they are sealed nothing can be drilled. */
+static bool
+check_names(Drill *drill, bool *are_known_out, GError **error)
+{
+	GError *trouble = NULL;
+
+	*are_known_out = hf_manifest_check_names(drill->set->manifest, &trouble);
+	return *are_known_out || note_lack(drill, "the commands", trouble, error);
+}
+
+static bool
+prepare(Drill *drill, GError **error)
+{
+	bool are_known;
+
+	return check_names(drill, &are_known, error) &&
+	       (!are_known ||
+		(make_server(drill, error) && make_room(drill, error) && gather_tools(drill, error)));
+}
+
 static bool
 drill_it(Drill *drill, GError **error)
 {
@@ -451,8 +471,7 @@ hf_drill(HfStore *store, const HfSet *set, const HfDrillOptions *options, HfProo
 		return false;
 	*proof_out = drill.proof = hf_proof_new(4);
 	drill.proof->is_drill = true;
-	is_good = make_server(&drill, &trouble) && make_room(&drill, &trouble) &&
-		  gather_tools(&drill, &trouble) && drill_it(&drill, &trouble);
+	is_good = prepare(&drill, &trouble) && drill_it(&drill, &trouble);
 	drill_clear(&drill);
 	drill.proof->at_s = hf_clock_now_s();
 	drill.proof->duration_s = hf_clock_monotonic_s() - started_s;

@@ -14,7 +14,8 @@
 /* The newest sets before it whose halves can be compared with its own; one may be all of these. */
 typedef struct {
 	HfManifest *database, *images;
-	HfManifest *references; /* of images, and says what rows named: a run of images alone does not */
+	HfManifest *references;   /* of images, and says what rows named: a run of images alone does not */
+	const HfManifest *sealed; /* NULL, or the newest one of which it cannot be told */
 } Before;
 
 static bool
@@ -45,6 +46,8 @@ consider(const HfManifest *now, HfManifest *manifest, GPtrArray *owned, Before *
 	bool is_database = !before->database && is_same_database(now, manifest);
 	bool is_source = is_same_source(now, manifest);
 
+	if (manifest->sealed && !before->sealed)
+		before->sealed = manifest;
 	if (is_database)
 		before->database = manifest;
 	if (is_source && !before->images)
@@ -66,7 +69,7 @@ find_before(HfStore *store, const HfManifest *now, GPtrArray *owned, Before *bef
 	oldest = ids->len > LOOK_BACK_MAX ? ids->len - LOOK_BACK_MAX : 0;
 	for (guint i = ids->len; i > oldest && !is_found(now, before); i--) {
 		g_autoptr(GError) trouble = NULL;
-		HfManifest *manifest = hf_catalog_read_manifest(store, ids->pdata[i - 1], &trouble);
+		HfManifest *manifest = hf_catalog_read_known(store, ids->pdata[i - 1], &trouble);
 
 		if (manifest) {
 			consider(now, manifest, owned, before);
@@ -117,6 +120,14 @@ compare_all(HfStore *store, HfManifest *now, const Before *before, unsigned perc
 	return !before->database || compare_tables(store, now, before->database, percent, now->alarms, error);
 }
 
+/* Nothing to compare with, and that only because it cannot be read. */
+static void
+tell_sealed(const HfManifest *now, const Before *before)
+{
+	if (before->sealed && ((now->database && !before->database) || (now->images && !before->images)))
+		g_warning("the set was not compared with the one before it: %s", before->sealed->sealed);
+}
+
 void
 hf_guard(HfStore *store, HfManifest *manifest, unsigned percent)
 {
@@ -129,6 +140,8 @@ hf_guard(HfStore *store, HfManifest *manifest, unsigned percent)
 	if (!find_before(store, manifest, owned, &before, &trouble) ||
 	    !compare_all(store, manifest, &before, percent ? percent : HF_SHRINK_PERCENT_DEFAULT, &trouble))
 		g_warning("the set could not be compared with the one before it: %s", trouble->message);
+	else
+		tell_sealed(manifest, &before);
 	if (manifest->alarms->len > 0)
 		return;
 	g_ptr_array_unref(g_steal_pointer(&manifest->alarms));

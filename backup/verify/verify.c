@@ -60,12 +60,18 @@ has_images(const HfManifest *manifest)
 static bool
 verify_text(HfStore *store, const HfManifest *manifest, GError **error)
 {
-	g_autofree char *key = hf_name_restore(manifest->id);
+	g_autofree char *readable = hf_name_restore(manifest->id);
+	g_autofree char *sealed = manifest->hides_names ? hf_name_restore_sealed(manifest->id) : NULL;
+	const char *const keys[] = {readable, sealed, NULL};
 	uint64_t bytes;
 
-	if (!find_size(store, key, &bytes, error))
-		return false;
-	return bytes > 0 || hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\" is empty", key);
+	for (const char *const *key = keys; *key; key++) {
+		if (!find_size(store, *key, &bytes, error))
+			return false;
+		if (bytes == 0)
+			return hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\" is empty", *key);
+	}
+	return true;
 }
 
 static bool
@@ -150,7 +156,10 @@ verify_database(HfStore *store, HfManifest *manifest, uint64_t *bytes, GError **
 	const HfDatabaseRecord *database = manifest->database;
 	g_autoptr(GPtrArray) tables = NULL;
 
-	if (database->index) {
+	if (database->index && hf_archive_is_sealed(store, database->index)) {
+		if (!hf_archive_check_stored(store, database->index, bytes, error))
+			return false;
+	} else if (database->index) {
 		tables = hf_catalog_read_tables(store, manifest, error);
 		if (!tables)
 			return false;
@@ -172,7 +181,11 @@ hf_verify_is_sealed(const HfStore *store, const HfManifest *manifest)
 {
 	const HfDatabaseRecord *database = manifest->database;
 
-	if (database && hf_archive_is_sealed(store, database->archive))
+	if (database && (hf_archive_is_sealed(store, database->archive) ||
+			 (database->index && hf_archive_is_sealed(store, database->index))))
+		return true;
+	if (manifest->images && manifest->images->index &&
+	    hf_archive_is_sealed(store, manifest->images->index))
 		return true;
 	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
 		if (hf_archive_is_sealed(store,

@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	g_autoptr(GBytes) input = g_bytes_new(data, len);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(HfManifest) manifest = hf_manifest_parse(input, ID, &error);
+	g_autoptr(HfManifest) manifest = hf_manifest_parse(input, ID, NULL, &error);
 	g_autoptr(HfManifest) again = NULL;
 	g_autoptr(GBytes) json = NULL, json_again = NULL;
 
@@ -22,7 +22,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!manifest)
 		return 0;
 	json = hf_manifest_to_json(manifest);
-	again = hf_manifest_parse(json, ID, &error);
+	/* What is not known is left out, and what is left is no manifest. */
+	if (manifest->sealed)
+		return 0;
+	again = hf_manifest_parse(json, ID, NULL, &error);
 	g_assert_no_error(error);
 	json_again = hf_manifest_to_json(again);
 	g_assert_true(g_bytes_equal(json, json_again));

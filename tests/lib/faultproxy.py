@@ -20,7 +20,7 @@ A fault is a JSON object; the first whose conditions hold is done to a request:
 While it runs it is told, at its own address, by requests of methods that S3 does not have:
   FAULTS /  with a JSON list: replaces the faults, and begins to count anew;   COUNTS /  answers {"PUT": 3, ...}:
   requests by method, "faults": how many were done, "connections": how many were made, this one among them, and
-  "targets": a list of "METHOD path?query".
+  "targets": a list of "METHOD path?query", "bytes": what the bodies of the server's replies had.
 """
 import argparse
 import email.utils
@@ -81,7 +81,7 @@ class Control:
                 raise ValueError(f"unknown fault: {fault['kind']}")
         with self.lock:
             self.faults = [dict(fault, seen=0, done=0) for fault in faults]
-            self.counts, self.targets, self.done, self.connections = {}, [], 0, 0
+            self.counts, self.targets, self.done, self.connections, self.bytes = {}, [], 0, 0, 0
 
     def choose(self, method, target):
         with self.lock:
@@ -102,7 +102,12 @@ class Control:
 
     def report(self):
         with self.lock:
-            return dict(self.counts, faults=self.done, connections=self.connections, targets=self.targets)
+            return dict(self.counts, faults=self.done, connections=self.connections, targets=self.targets,
+                        bytes=self.bytes)
+
+    def count_bytes(self, count):
+        with self.lock:
+            self.bytes += count
 
     def count_connection(self):
         with self.lock:
@@ -170,6 +175,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         reply = connection.getresponse()
         data = reply.read()
         connection.close()
+        self.control.count_bytes(len(data))
         return reply, data
 
     def relay(self, reply, data, fault):

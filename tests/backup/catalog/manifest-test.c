@@ -42,7 +42,7 @@ test_what_is_written_is_parsed(void)
 	g_autoptr(HfManifest) manifest = sample();
 	g_autoptr(GBytes) json = hf_manifest_to_json(manifest);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(HfManifest) parsed = hf_manifest_parse(json, ID, &error);
+	g_autoptr(HfManifest) parsed = hf_manifest_parse(json, ID, NULL, &error);
 	g_autoptr(GBytes) again = NULL;
 
 	g_assert_no_error(error);
@@ -62,7 +62,7 @@ test_a_name_that_is_not_utf8_survives(void)
 	g_free(manifest->database->name);
 	manifest->database->name = g_strdup("caf\xe9");
 	json = hf_manifest_to_json(manifest);
-	parsed = hf_manifest_parse(json, ID, &error);
+	parsed = hf_manifest_parse(json, ID, NULL, &error);
 	g_assert_no_error(error);
 	g_assert_cmpstr(parsed->database->name, ==, "caf\xe9");
 }
@@ -130,7 +130,7 @@ test_damage_is_refused_and_named(void)
 		g_autoptr(GError) error = NULL;
 
 		g_test_message("%s -> %s", cases[i].from, cases[i].to);
-		g_assert_null(hf_manifest_parse(bytes, ID, &error));
+		g_assert_null(hf_manifest_parse(bytes, ID, NULL, &error));
 		g_test_message("%s", error->message);
 		g_assert_cmpint(error->code, ==, (int)cases[i].expected);
 		g_assert_nonnull(strstr(error->message, cases[i].word));
@@ -149,7 +149,7 @@ test_every_cut_is_refused(void)
 		g_autoptr(GBytes) cut = g_bytes_new_from_bytes(json, 0, len);
 		g_autoptr(GError) error = NULL;
 
-		g_assert_null(hf_manifest_parse(cut, ID, &error));
+		g_assert_null(hf_manifest_parse(cut, ID, NULL, &error));
 		g_assert_true(hf_error_is(error, HF_ERROR_CORRUPT));
 	}
 }
@@ -163,7 +163,7 @@ test_unknown_members_are_ignored(void)
 	char *more = replace_first(whole, "{", "{\"later\": [1, {}],");
 	g_autoptr(GBytes) bytes = g_bytes_new_take(more, strlen(more));
 	g_autoptr(GError) error = NULL;
-	g_autoptr(HfManifest) parsed = hf_manifest_parse(bytes, ID, &error);
+	g_autoptr(HfManifest) parsed = hf_manifest_parse(bytes, ID, NULL, &error);
 
 	g_assert_no_error(error);
 	g_assert_nonnull(parsed);
