@@ -41,7 +41,7 @@ make_text(const HfSettings *settings, GError **error)
 		schedules[i] = (HfMetricsSchedule){run->name, run->is_enabled,
 						   hf_run_next(runs, run, hf_clock_now_s())};
 	}
-	return hf_metrics_text(state, schedules, NULL, error);
+	return hf_metrics_text(state, settings, schedules, NULL, error);
 }
 
 static bool

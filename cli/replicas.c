@@ -5,6 +5,7 @@
 #include "backup/catalog/replicate.h"
 #include "backup/job/lock.h"
 #include "backup/job/replicas.h"
+#include "backup/notify/note.h"
 #include "backup/store/open.h"
 #include "backup/store/replica.h"
 #include "cli/history.h"
@@ -154,7 +155,8 @@ note(const Work *work, const char *name, const char *place, const HfReplication 
 		return;
 	if (trouble && result->sets == 0)
 		seen.missing = guess_missing(work, name);
-	if (!hf_replicas_note(work->state, &seen, &error))
+	if (!hf_replicas_note(work->state, &seen, &error) ||
+	    !hf_notify_replica(work->state, name, why != NULL, why, &error))
 		g_warning("how far behind %s is could not be noted: %s", name, error->message);
 }
 

@@ -42,7 +42,7 @@ make(HfService *service, HfState *state, GError **error)
 	char *text;
 
 	take_schedules(service->runs, now_s, schedules);
-	text = hf_metrics_text(state, schedules, &is_running, error);
+	text = hf_metrics_text(state, service->settings, schedules, &is_running, error);
 	service->metrics.until_s = now_s + (is_running ? HF_MADE_RUNNING_S : HF_MADE_S);
 	for (const HfMetricsSchedule *schedule = schedules; schedule->name; schedule++)
 		if (schedule->next_s > 0)

@@ -401,6 +401,15 @@ go_without(HfLeaseMode mode, const HfLeaseJob *job, const GError *cause)
 	return true;
 }
 
+/* Who reads makes no folder where there is none. */
+static bool
+has_place(const HfLeaseKeeper *keeper)
+{
+	const char *location = hf_store_location(keeper->store);
+
+	return !g_path_is_absolute(location) || g_file_test(location, G_FILE_TEST_IS_DIR);
+}
+
 HfLeaseKeeper *
 hf_lease_keep(const HfSettings *settings, const HfLeaseJob *job, HfLeaseMet *met_out, GError **error)
 {
@@ -414,7 +423,7 @@ hf_lease_keep(const HfSettings *settings, const HfLeaseJob *job, HfLeaseMet *met
 	if (mode == HF_LEASES_OFF)
 		return g_steal_pointer(&keeper);
 	/* Settings that are wrong are told of by the job itself, which reads more of them. */
-	if (!prepare(keeper, settings, job, &cause))
+	if (!prepare(keeper, settings, job, &cause) || (only_reads(job) && !has_place(keeper)))
 		return g_steal_pointer(&keeper);
 	if (take(keeper, job, met_out, &cause)) {
 		if (met_out->is_slot_taken)

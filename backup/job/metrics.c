@@ -57,7 +57,8 @@ add_last(HfState *state, GString *text, const HfMetricsSchedule *schedules, GErr
 }
 
 char *
-hf_metrics_text(HfState *state, const HfMetricsSchedule *schedules, bool *is_running_out, GError **error)
+hf_metrics_text(HfState *state, const HfSettings *settings, const HfMetricsSchedule *schedules,
+		bool *is_running_out, GError **error)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 	bool is_running = false;
@@ -67,7 +68,9 @@ hf_metrics_text(HfState *state, const HfMetricsSchedule *schedules, bool *is_run
 		return NULL;
 	add_enabled(text, schedules);
 	add_next(text, schedules);
-	if (!add_last(state, text, schedules, error))
+	if (!add_last(state, text, schedules, error) ||
+	    !hf_metrics_add_replicas(state, settings, text, error) ||
+	    !hf_metrics_add_outbox(state, text, error))
 		return NULL;
 	if (is_running_out)
 		*is_running_out = is_running;

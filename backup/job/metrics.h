@@ -8,6 +8,7 @@
 #pragma once
 
 #include "backup/job/state.h"
+#include "common/settings.h"
 
 /* A schedule, as the settings have it; what it is made of is not the state's business. */
 typedef struct {
@@ -17,8 +18,8 @@ typedef struct {
 } HfMetricsSchedule;
 
 /*
- * The whole text; schedules are closed by one without a name.  *is_running_out, which may be NULL, tells that a job is
+ * The whole text; settings name the replicas, and schedules are closed by one without a name.  *is_running_out, which may be NULL, tells that a job is
  * open: what the text says of it changes by itself.  g_free() it.
  */
-char *hf_metrics_text(HfState *state, const HfMetricsSchedule *schedules, bool *is_running_out,
-		      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+char *hf_metrics_text(HfState *state, const HfSettings *settings, const HfMetricsSchedule *schedules,
+		      bool *is_running_out, GError **error) G_GNUC_WARN_UNUSED_RESULT;

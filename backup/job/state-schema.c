@@ -99,7 +99,7 @@ static const char *const steps[] = {
 	" tried_s INTEGER NOT NULL,"
 	" next_s INTEGER NOT NULL,"
 	" error TEXT);"
-	"CREATE INDEX deliveries_by_status ON deliveries (status);",
+	"CREATE INDEX deliveries_by_status ON deliveries (status);" COUNTED("messages") COUNTED("deliveries"),
 };
 
 static int

@@ -320,6 +320,14 @@ def _():
                    for check in doctor.json["checks"]), doctor
 
 
+@case("/leases/who-reads-makes-no-folder")
+def _():
+    with World(DATABASE) as world:
+        one, = hosts(world, False, "web1")
+        assert one.run("verify", "latest").code == 1
+        assert not os.path.exists(world.env["BACKUP_DIR"])
+
+
 @case("/leases/an-object-that-is-none")
 def _():
     with World(DATABASE) as world:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Replicas as an owner uses them: folders and real buckets that are brought level, that refuse, and that are restored from."""
+import json
 import os
 import re
 import shutil
@@ -48,8 +49,11 @@ class Replicas(World):
         return self.ok("replicate", *words, code=code, **env)["replicas"][0]
 
 
+LEASES = "holdfast_leases.json"  # of the store alone: a replica has no runs
+
+
 def names(folder):
-    return sorted(os.listdir(folder))
+    return sorted(name for name in os.listdir(folder) if name != LEASES)
 
 
 fresh_database(DATABASE, "CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t SELECT g, md5(g::text) FROM generate_series(1, 500) g")
@@ -171,7 +175,8 @@ class Place:
         self.bucket, self.prefix, self.path = bucket, prefix, f"{bucket}/{prefix}"
 
     def keys(self):
-        return sorted(re.findall(f"<Key>{self.prefix}/(.*?)</Key>", request("GET", f"{self.bucket}?list-type=2&prefix={self.prefix}%2F")))
+        listed = request("GET", f"{self.bucket}?list-type=2&prefix={self.prefix}%2F")
+        return sorted(key for key in re.findall(f"<Key>{self.prefix}/(.*?)</Key>", listed) if key != LEASES)
 
     def uploads(self):
         return re.findall(f"<Key>{self.prefix}/.*?</Key>", request("GET", f"{self.bucket}?uploads="))
@@ -205,7 +210,7 @@ def _():
         assert read == [], read  # no archive came here
         proxy.set()
         assert world.replicate()["objects"] == 0
-        requests = proxy.counts()["targets"]
+        requests = [target for target in proxy.counts()["targets"] if LEASES not in target]
         assert requests and all(target.startswith("GET") and "list-type=2" in target for target in requests), requests
         assert len(requests) == 6, requests  # three prefixes of either
         assert world.ok("verify", "latest", "--from", "replica-1")["level"] == 2
@@ -275,6 +280,29 @@ def _():
         done = world.replicate(REPLICA_1_ENDPOINT_URL=proxy.address)
         assert done["copied"] == [made] and done["objects"] < 3, done
         assert replica.keys() == store.keys()
+
+
+@case("/replicate/s3/a-stop-leaves-the-backup-stored-and-is-caught-up-with-and-two-do-not-run-at-once")
+def _():
+    with Replicas() as world, FaultProxy() as proxy:
+        store, replica = two_buckets(world, "hf-stop", REPLICA_1_ENDPOINT_URL=proxy.address)
+
+        def stop(*words):
+            proxy.set({"kind": "stall", "method": "PUT", "match": f"{replica.path}/database_backup"})
+            child = world.start("--json", *words)
+            wait_for(lambda: any(target.startswith("PUT") and "/database_backup" in target for target in proxy.counts()["targets"]))
+            again = world.run("replicate")
+            child.send_signal(signal.SIGTERM)
+            out, err = child.communicate(timeout=60)
+            return child.returncode, json.loads(out), err, again
+        code, reply, err, again = stop("backup", "database")
+        assert code == 3 and reply["success"] and "not everywhere" in err and reply["replicas"][0]["code"] == "cancelled", (code, reply, err)
+        assert again.code == 1 and "process" in again.err, again
+        code, stopped, err, again = stop("replicate")
+        assert code == 1 and stopped["code"] == "cancelled" and again.code == 1 and "has to wait" in again.err, (code, stopped, again)
+        proxy.set()
+        assert world.replicate()["copied"] == [reply["set"]]
+        assert replica.keys() == store.keys() and replica.uploads() == []
 
 
 @case("/replicate/s3/no-secret-is-told")

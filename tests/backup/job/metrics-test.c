@@ -3,6 +3,8 @@
 #include "backup/job/metrics.h"
 #include "backup/job/cached-sets.h"
 #include "backup/job/marks.h"
+#include "backup/job/replicas.h"
+#include "backup/notify/note.h"
 #include "common/error.h"
 #include "tests/backup/job/state-fixture.h"
 
@@ -46,13 +48,21 @@ store_sets(const StateFixture *fixture, const Given *given, size_t count)
 }
 
 static char *
-text_of(const StateFixture *fixture)
+told(const StateFixture *fixture, bool *is_running_out)
 {
+	static const char *const environment[] = {"REPLICA_1_DIR=/nas", "REPLICA_2_DIR=/usb", NULL};
+	g_autoptr(HfSettings) settings = hf_settings_load_from(environment, "/dev/null", NULL);
 	g_autoptr(GError) error = NULL;
-	char *text = hf_metrics_text(fixture->state, schedules, NULL, &error);
+	char *text = hf_metrics_text(fixture->state, settings, schedules, is_running_out, &error);
 
 	g_assert_no_error(error);
 	return text;
+}
+
+static char *
+text_of(const StateFixture *fixture)
+{
+	return told(fixture, NULL);
 }
 
 /* The line is there, as a whole. */
@@ -275,7 +285,7 @@ test_a_job_that_runs_is_told_as_long_as_it_does(void)
 	HfJobFile *file = NULL;
 	g_autofree char *id = state_fixture_claim(fixture, "prune", &file);
 	bool is_running = false;
-	g_autofree char *before = hf_metrics_text(fixture->state, schedules, &is_running, NULL);
+	g_autofree char *before = told(fixture, &is_running);
 	g_autofree char *after = NULL;
 
 	g_assert_true(is_running);
@@ -283,10 +293,50 @@ test_a_job_that_runs_is_told_as_long_as_it_does(void)
 		strstr(before, "\nholdfast_job_running_started_timestamp_seconds{kind=\"prune\"} 1"));
 	assert_line(before, "holdfast_jobs{kind=\"prune\",status=\"queued\"} 1");
 	hf_job_file_free(file);
-	after = hf_metrics_text(fixture->state, schedules, &is_running, NULL);
+	after = told(fixture, &is_running);
 	g_assert_false(is_running);
 	assert_line(after, "holdfast_jobs{kind=\"prune\",status=\"interrupted\"} 1");
 	assert_absent(after, "holdfast_job_running_started_timestamp_seconds{");
+}
+
+static void
+test_replicas_of_the_settings_are_told(void)
+{
+	g_autoptr(StateFixture) fixture = state_fixture_new();
+	const HfReplicaSeen gone = {"replica-3", "/old", "no longer set", 1, 1000};
+	const HfReplicaSeen level = {"replica-1", "/nas", NULL, 0, 2000};
+	const HfReplicaSeen behind = {"replica-1", "/nas", "it is down", 4, 3000};
+	g_autofree char *text = NULL;
+
+	g_assert_true(hf_replicas_note(fixture->state, &gone, NULL));
+	g_assert_true(hf_replicas_note(fixture->state, &level, NULL));
+	text = text_of(fixture);
+	assert_line(text, "holdfast_replica_level{replica=\"replica-1\"} 1");
+	assert_line(text, "holdfast_replica_level{replica=\"replica-2\"} 0");
+	assert_absent(text, "replica-3");
+	assert_absent(text, "holdfast_replica_behind_since_timestamp_seconds{");
+	g_free(text);
+	g_assert_true(hf_replicas_note(fixture->state, &behind, NULL));
+	text = text_of(fixture);
+	assert_line(text, "holdfast_replica_level{replica=\"replica-1\"} 0");
+	assert_line(text, "holdfast_replica_level_timestamp_seconds{replica=\"replica-1\"} 2000");
+	assert_line(text, "holdfast_replica_behind_since_timestamp_seconds{replica=\"replica-1\"} 3000");
+	assert_line(text, "holdfast_replica_missing_sets{replica=\"replica-1\"} 4");
+}
+
+static void
+test_what_waits_to_be_told_is_counted(void)
+{
+	g_autoptr(StateFixture) fixture = state_fixture_new();
+	g_autofree char *text = text_of(fixture);
+
+	assert_line(text, "holdfast_outbox_waiting 0");
+	assert_absent(text, "\nholdfast_outbox_oldest_timestamp_seconds 1");
+	g_free(text);
+	g_assert_true(hf_notify_replica(fixture->state, "replica-1", true, "it is down", NULL));
+	text = text_of(fixture);
+	assert_line(text, "holdfast_outbox_waiting 1");
+	g_assert_nonnull(strstr(text, "\nholdfast_outbox_oldest_timestamp_seconds 1"));
 }
 
 int
@@ -305,5 +355,7 @@ main(int argc, char **argv)
 	g_test_add_func("/metrics/jobs-are-told-by-how-they-ended", test_jobs_are_told_by_how_they_ended);
 	g_test_add_func("/metrics/a-job-that-runs-is-told-as-long-as-it-does",
 			test_a_job_that_runs_is_told_as_long_as_it_does);
+	g_test_add_func("/metrics/replicas-of-the-settings-are-told", test_replicas_of_the_settings_are_told);
+	g_test_add_func("/metrics/what-waits-to-be-told-is-counted", test_what_waits_to_be_told_is_counted);
 	return g_test_run();
 }
