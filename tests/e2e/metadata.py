@@ -337,6 +337,19 @@ def _():
         assert world.run("cat", again["set"], "pictures/a.jpg", **given).out == "a"
 
 
+@case("/metadata/a-replica-restores-without-the-store")
+def _():
+    with Hidden() as world:
+        os.mkdir(world.path("replica"))
+        set_id = world.backup("images", REPLICA_1_DIR=world.path("replica"))
+        shutil.rmtree(world.env["BACKUP_DIR"])
+        env = dict(pg_env(), PATH="/usr/bin:/bin", RESTORE_IMAGES="stock", RESTORE_IDENTITY="key.txt")
+        done = subprocess.run(["sh", f"replica/backup_{set_id}.RESTORE.txt"], env=env, cwd=world.folder, capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        subprocess.run(["diff", "-r", world.images, world.path("stock")], check=True)
+
+
 @case("/metadata/nobody-to-encrypt-for-is-refused")
 def _():
     with Hidden() as world:
