@@ -1,10 +1,12 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/restore/images.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/progress.h"
+#include "cli/signing.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -13,7 +15,7 @@
 
 static struct {
 	char *to, *only;
-	gboolean missing_only, overwrite, mirror;
+	gboolean missing_only, overwrite, mirror, ignore_signature;
 } given;
 
 static bool
@@ -125,9 +127,12 @@ run(HfCli *cli, char **arguments, GError **error)
 		return false;
 	}
 	store = hf_store_open_settings(cli->settings, error);
+	if (store && given.ignore_signature)
+		hf_keyring_bypass_signatures(hf_store_keyring(store));
 	manifest = store ? hf_cli_find_images(store, arguments[0], error) : NULL;
 	if (!manifest)
 		return false;
+	hf_cli_warn_unsigned(store, manifest);
 	options.target = target;
 	options.listed = listed;
 	options.skip_prefix = skip_prefix;
@@ -145,6 +150,8 @@ static GOptionEntry options[] = {
 	 "Replace what differs; what the set does not have stays", NULL},
 	{"mirror", 0, 0, G_OPTION_ARG_NONE, &given.mirror,
 	 "Replace what differs, and REMOVE what the set does not have", NULL},
+	{"ignore-signature", 0, 0, G_OPTION_ARG_NONE, &given.ignore_signature, HF_IGNORE_SIGNATURE_HELP,
+	 NULL},
 	{0}};
 
 const HfCommand hf_command_restore_images = {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "backup/archive/archive.h"
+#include "backup/catalog/signed.h"
 
 #define HF_SET_ID_LEN 19 /* "2024-01-15_02-00-00", UTC */
 
@@ -94,6 +95,15 @@ typedef struct {
 	char *interrupted; /* NULL, or why the run ended early: behind the last key it read, the view is that of base */
 } HfImagesRecord;
 
+/* A set that another one names, by the SHA-256 of its manifest's bytes. */
+typedef struct {
+	char id[HF_SET_ID_LEN + 1];
+	char sha256[HF_SHA256_HEX_LEN + 1];
+} HfLink;
+
+/* So many are named at most: all that there are, where a store of an earlier version is gone on with. */
+#define HF_LINKS_MAX 4096
+
 typedef struct {
 	char *id;
 	HfSetStatus status;
@@ -104,6 +114,10 @@ typedef struct {
 	char *program;              /* "holdfast 0.1.0" */
 	HfDatabaseRecord *database; /* NULL: the set has none */
 	HfImagesRecord *images;     /* NULL: the set has none */
+	GArray *previous; /* of HfLink: the newest sets before it (chain.h); NULL: it does not say */
+	/* Of a set that was read; not a part of the stored manifest either. */
+	char *sha256; /* of its bytes */
+	HfSigned is_signed;
 	/* Of a set that is being made; not a part of the stored manifest (backup/job/guard.h, docs/format.md). */
 	GPtrArray *alarms;    /* NULL, or of char *: why it is suspect */
 	char *alarms_against; /* NULL, or the id of the set that it was compared with */

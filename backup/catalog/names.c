@@ -110,6 +110,12 @@ hf_name_accepted(const char *id)
 	return g_strdup_printf(HF_SET_PREFIX "_%s.accepted.json", id);
 }
 
+char *
+hf_name_deletion(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.deleted.json", id);
+}
+
 /*
  * The time in a name, in our form or one that differs in its separators only: "2024-01-15T02:00:00" and
  * "2024-01-15T02-00-00-000Z" are of the earlier implementation.
@@ -145,18 +151,24 @@ read_level(const char *rest, const char *word)
 static HfNameKind
 kind_beside(const char *rest, HfName *name)
 {
-	if (strcmp(rest, ".json") == 0)
-		return HF_NAME_MANIFEST;
-	if (strcmp(rest, ".claim") == 0)
-		return HF_NAME_CLAIM;
-	if (strcmp(rest, ".hold.json") == 0)
-		return HF_NAME_HOLD;
-	if (strcmp(rest, ".RESTORE.txt") == 0)
-		return HF_NAME_BESIDE;
-	if (strcmp(rest, ".suspect.json") == 0)
-		return HF_NAME_SUSPECT;
-	if (strcmp(rest, ".accepted.json") == 0)
-		return HF_NAME_ACCEPTED;
+	static const struct {
+		const char *rest;
+		HfNameKind kind;
+	} names[] = {
+		{".json", HF_NAME_MANIFEST},
+		{".claim", HF_NAME_CLAIM},
+		{".hold.json", HF_NAME_HOLD},
+		{".RESTORE.txt", HF_NAME_BESIDE},
+		{".suspect.json", HF_NAME_SUSPECT},
+		{".accepted.json", HF_NAME_ACCEPTED},
+		{".json.minisig", HF_NAME_SIGNATURE},
+		{".deleted.json", HF_NAME_DELETION},
+		{".deleted.json.minisig", HF_NAME_DELETION},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		if (strcmp(rest, names[i].rest) == 0)
+			return names[i].kind;
 	name->level = read_level(rest, ".level");
 	if (name->level > 0)
 		return HF_NAME_PROOF;

@@ -1,0 +1,42 @@
+#include "config.h"
+
+#include "backup/catalog/catalog.h"
+#include "backup/catalog/names.h"
+#include "backup/stage/sink.h"
+
+/* A part takes some 200 bytes of a manifest: room for 20,000 of them, twice what an S3 upload has. */
+#define MANIFEST_BYTES_MAX ((size_t)4 << 20)
+
+GBytes *
+hf_catalog_read_manifest_bytes(HfStore *store, const char *id, GError **error)
+{
+	g_autofree char *key = hf_name_manifest(id);
+	g_autoptr(HfStage) sink = hf_sink_bytes_new(MANIFEST_BYTES_MAX);
+
+	return hf_store_read(store, key, HF_WHOLE, sink, error) && hf_stage_finish(sink, error)
+		       ? hf_sink_bytes_get(sink)
+		       : NULL;
+}
+
+/* The signature first: what it does not cover is not even parsed. */
+HfManifest *
+hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
+{
+	g_autofree char *key = hf_name_manifest(id);
+	g_autoptr(GBytes) json = hf_catalog_read_manifest_bytes(store, id, error);
+	HfManifest *manifest;
+	HfSigned is_signed;
+
+	if (!json)
+		return NULL;
+	if (!hf_signed_check(store, key, json, &is_signed, error)) {
+		g_prefix_error(error, "manifest of set \"%s\": ", id);
+		return NULL;
+	}
+	manifest = hf_manifest_parse(json, id, error);
+	if (manifest) {
+		manifest->is_signed = is_signed;
+		manifest->sha256 = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, json);
+	}
+	return manifest;
+}
