@@ -56,43 +56,43 @@ reach(const HfChain *chain, const HfChainNode *from, GHashTable *reached)
 	}
 }
 
-/* The newest set whose word about what was before it can be taken. */
-static const HfChainNode *
-newest_witness(const HfChain *chain)
+/* All that a set, or a record in the place of one, names. */
+static GHashTable *
+find_named(const HfChain *chain)
 {
+	GHashTable *named = g_hash_table_new(NULL, NULL);
+	g_autoptr(GQueue) queue = g_queue_new();
+	HfChainNode *node;
+
+	for (guint i = 0; i < chain->nodes->len; i++) {
+		const HfChainNode *by = chain->nodes->pdata[i];
+
+		push_links(queue, chain, by->exists ? by->previous : NULL);
+		push_links(queue, chain, !by->exists && by->deletion ? by->deletion->previous : NULL);
+	}
+	while ((node = g_queue_pop_head(queue)))
+		g_hash_table_add(named, node);
+	return named;
+}
+
+/*
+ * The set whose word about what was before it can be taken: one that nobody names, since ids are not in order where a clock was
+ * set back; of several the newest.
+ */
+static const HfChainNode *
+find_witness(const HfChain *chain)
+{
+	g_autoptr(GHashTable) named = find_named(chain);
+
 	for (guint i = 0; i < chain->nodes->len; i++) {
 		const HfChainNode *node = chain->nodes->pdata[i];
 
-		if (node->exists && node->previous && !has_record(chain, node, true) &&
+		if (node->exists && node->previous && !g_hash_table_contains(named, node) &&
+		    !has_record(chain, node, true) &&
 		    (!chain->oldest_signed || node->is_signed == HF_SIGNED_YES))
 			return node;
 	}
 	return NULL;
-}
-
-/*
- * The sets, of HfChainNode, that are there and should have been reached from the newest one.  What lies behind a gap is not known
- * to be put back: it may have been reached through what is missing.
- */
-static GHashTable *
-find_strangers(const HfChain *chain, const char *newest_gap)
-{
-	GHashTable *strangers = g_hash_table_new(NULL, NULL);
-	g_autoptr(GHashTable) reached = g_hash_table_new(NULL, NULL);
-	const HfChainNode *witness = newest_witness(chain);
-
-	if (!witness)
-		return strangers;
-	reach(chain, witness, reached);
-	for (guint i = 0; i < chain->nodes->len; i++) {
-		HfChainNode *node = chain->nodes->pdata[i];
-
-		if (node->exists && node != witness && !g_hash_table_contains(reached, node) &&
-		    node->finished_s < witness->started_s - HF_CHAIN_SLACK_S &&
-		    (!newest_gap || strcmp(node->id, newest_gap) > 0))
-			g_hash_table_add(strangers, node);
-	}
-	return strangers;
 }
 
 /* ---- gaps ---- */
@@ -104,7 +104,9 @@ static bool
 is_whole(const HfChain *chain, const HfChainNode *by, const HfLink *link)
 {
 	const HfChainNode *node = find(chain, link->id);
-	bool is_recorded = has_record(chain, node, by->is_signed == HF_SIGNED_YES) &&
+	bool wants_signed = by->exists ? by->is_signed == HF_SIGNED_YES
+				       : by->deletion->is_signed == HF_SIGNED_YES;
+	bool is_recorded = has_record(chain, node, wants_signed) &&
 			   strcmp(node->deletion->sha256, link->sha256) == 0;
 
 	if (!node || !node->exists)
@@ -113,45 +115,74 @@ is_whole(const HfChain *chain, const HfChainNode *by, const HfLink *link)
 }
 
 static void
+find_gaps_in(const HfChain *chain, const HfChainNode *by, const GArray *links, GapFunc call, gpointer context)
+{
+	for (guint i = 0; links && i < links->len; i++) {
+		const HfLink *link = &g_array_index(links, HfLink, i);
+
+		if (!is_whole(chain, by, link))
+			call(chain, by, link, context);
+	}
+}
+
+/* A record names what its set did. */
+static void
 find_gaps(const HfChain *chain, GapFunc call, gpointer context)
 {
 	for (guint i = 0; i < chain->nodes->len; i++) {
 		const HfChainNode *by = chain->nodes->pdata[i];
 
-		for (guint j = 0; by->exists && by->previous && j < by->previous->len; j++) {
-			const HfLink *link = &g_array_index(by->previous, HfLink, j);
-
-			if (!is_whole(chain, by, link))
-				call(chain, by, link, context);
-		}
+		if (by->exists)
+			find_gaps_in(chain, by, by->previous, call, context);
+		else if (has_record(chain, by, true))
+			find_gaps_in(chain, by, by->deletion->previous, call, context);
 	}
 }
 
 static void
-note_newest(const HfChain *chain, const HfChainNode *by, const HfLink *link, gpointer context)
+note_gap(const HfChain *chain, const HfChainNode *by, const HfLink *link, gpointer context)
 {
-	const char **newest = context;
+	bool *any = context;
 
 	(void)chain;
 	(void)by;
-	if (!*newest || strcmp(link->id, *newest) > 0)
-		*newest = link->id;
+	(void)link;
+	*any = true;
 }
 
-/* The newest id that something is wrong with, or NULL: what is older may have been reached through it. */
-static const char *
-find_newest_gap(const HfChain *chain)
+static bool
+has_gap(const HfChain *chain)
 {
-	const char *newest = NULL;
+	bool any = false;
 
-	find_gaps(chain, note_newest, &newest);
+	find_gaps(chain, note_gap, &any);
+	for (guint i = 0; i < chain->nodes->len; i++)
+		any = any || ((const HfChainNode *)chain->nodes->pdata[i])->is_bad;
+	return any;
+}
+
+/*
+ * The sets, of HfChainNode, that are there and should have been reached from the newest one.  Where there is a gap, what is not reached is not
+ * known to be put back: what is missing may have led to it.
+ */
+static GHashTable *
+find_strangers(const HfChain *chain)
+{
+	GHashTable *strangers = g_hash_table_new(NULL, NULL);
+	g_autoptr(GHashTable) reached = g_hash_table_new(NULL, NULL);
+	const HfChainNode *witness = find_witness(chain);
+
+	if (!witness)
+		return strangers;
+	reach(chain, witness, reached);
 	for (guint i = 0; i < chain->nodes->len; i++) {
-		const HfChainNode *node = chain->nodes->pdata[i];
+		HfChainNode *node = chain->nodes->pdata[i];
 
-		if (node->is_bad && (!newest || strcmp(node->id, newest) > 0))
-			newest = node->id;
+		if (node->exists && node != witness && !g_hash_table_contains(reached, node) &&
+		    node->finished_s < witness->started_s - HF_CHAIN_SLACK_S)
+			g_hash_table_add(strangers, node);
 	}
-	return newest;
+	return strangers;
 }
 
 /* ---- what a new set names ---- */
@@ -166,8 +197,9 @@ is_believed(const HfChain *chain, const HfChainNode *node, GHashTable *strangers
 GArray *
 hf_chain_heads(const HfChain *chain)
 {
-	g_autoptr(GHashTable) strangers = find_strangers(chain, find_newest_gap(chain));
+	g_autoptr(GHashTable) strangers = find_strangers(chain);
 	g_autoptr(GHashTable) named = g_hash_table_new(NULL, NULL);
+	g_autoptr(GHashTable) reached = g_hash_table_new(NULL, NULL);
 	GArray *heads = hf_links_new();
 
 	for (guint i = 0; i < chain->nodes->len; i++) {
@@ -180,10 +212,11 @@ hf_chain_heads(const HfChain *chain)
 	for (guint i = 0; i < chain->nodes->len && heads->len < HF_LINKS_MAX; i++) {
 		HfChainNode *node = chain->nodes->pdata[i];
 
-		if (!is_believed(chain, node, strangers) || g_hash_table_contains(named, node))
+		if (!is_believed(chain, node, strangers) || g_hash_table_contains(named, node) ||
+		    g_hash_table_contains(reached, node))
 			continue;
 		hf_links_add(heads, node->id, node->sha256);
-		reach(chain, node, named);
+		reach(chain, node, reached);
 	}
 	return heads;
 }
@@ -279,7 +312,8 @@ GPtrArray *
 hf_chain_troubles(const HfChain *chain, int64_t lost_s)
 {
 	GPtrArray *troubles = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GHashTable) strangers = find_strangers(chain, find_newest_gap(chain));
+	g_autoptr(GHashTable) strangers = has_gap(chain) ? g_hash_table_new(NULL, NULL)
+							 : find_strangers(chain);
 
 	find_gaps(chain, add_gap, troubles);
 	for (guint i = 0; i < chain->nodes->len; i++)
@@ -346,13 +380,15 @@ hf_chain_acknowledge(HfStore *store, const char *id, int64_t now_s, GError **err
 	deletion->at_s = now_s;
 	deletion->host = g_strdup(g_get_host_name());
 	deletion->previous = hf_links_new();
-	behind = find_strangers(chain, NULL);
+	behind = find_strangers(chain);
 	g_hash_table_iter_init(&iter, behind);
 	while (g_hash_table_iter_next(&iter, &key, NULL)) {
 		const HfChainNode *node = key;
 
-		if (strcmp(node->id, id) < 0 && node->sha256 && !node->is_bad)
-			hf_links_add(deletion->previous, node->id, node->sha256);
+		if (!node->sha256 || node->is_bad || node->is_foreign)
+			continue;
+		hf_links_add(deletion->previous, node->id, node->sha256);
+		g_message("set %s is taken to have come before it", node->id);
 	}
 	return hf_deletion_write(store, deletion, error);
 }

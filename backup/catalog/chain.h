@@ -38,7 +38,8 @@ typedef struct {
 HfChainCounts hf_chain_counts(const HfChain *chain);
 
 /*
- * Records that set id, which is missing, is known to be gone; sets that only it led to are led to by the record.  NOT_FOUND where no
+ * Records that set id, which is missing, is known to be gone; sets that nothing leads to now are led to by the record, and named in
+ * the log.  NOT_FOUND where no
  * set names it.
  */
 bool hf_chain_acknowledge(HfStore *store, const char *id, int64_t now_s,

@@ -47,11 +47,10 @@ condemn(HfSet *set)
 	g_clear_pointer(&set->manifest, hf_manifest_free);
 }
 
-void
-hf_unsigned_judge(const GPtrArray *sets, bool is_bypassed)
+/* What the signed sets vouch for; the oldest one's id, or NULL. */
+static const char *
+note_signed(const GPtrArray *sets, GHashTable *vouched)
 {
-	g_autoptr(GHashTable) vouched = g_hash_table_new(g_str_hash, g_str_equal);
-	g_autoptr(GHashTable) believed = g_hash_table_new(NULL, NULL);
 	const char *oldest = NULL;
 
 	for (guint i = 0; i < sets->len; i++) {
@@ -62,9 +61,21 @@ hf_unsigned_judge(const GPtrArray *sets, bool is_bypassed)
 		note_links(vouched, set->manifest);
 		oldest = oldest && strcmp(oldest, set->id) < 0 ? oldest : set->id;
 	}
+	return oldest;
+}
+
+void
+hf_unsigned_judge(const GPtrArray *sets, bool is_bypassed)
+{
+	g_autoptr(GHashTable) vouched = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) believed = g_hash_table_new(NULL, NULL);
+	const char *oldest = note_signed(sets, vouched);
+
+	if (!oldest || is_bypassed)
+		return;
 	while (vouch_for_more(sets, vouched, believed))
 		;
-	for (guint i = 0; oldest && !is_bypassed && i < sets->len; i++) {
+	for (guint i = 0; i < sets->len; i++) {
 		HfSet *set = sets->pdata[i];
 
 		if (!set->is_adopted && !set->is_damaged && set->is_signed == HF_SIGNED_NO &&
