@@ -32,7 +32,7 @@ trap 'exit 143' TERM HUP
 while IFS='=' read -r name _; do
 	case $name in
 	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ | \
-		KEEP_* | PRUNE_* | SCRATCH_* | VERIFY_* | SHRINK_* | ARCHIVE_BYTES) unset "$name" ;;
+		KEEP_* | PRUNE_* | SCRATCH_* | VERIFY_* | SHRINK_* | SIGNING_* | ARCHIVE_BYTES) unset "$name" ;;
 	esac
 done < <(env)
 export LC_ALL=C.UTF-8

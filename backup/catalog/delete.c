@@ -129,6 +129,23 @@ remove_one(HfStore *store, const char *key, int64_t now_s, GPtrArray *retained, 
 	return hf_remove(store, keys, now_s, retained, error);
 }
 
+/* *is_there_out is false where somebody else has deleted it just now. */
+static bool
+announce(HfStore *store, const char *id, int64_t now_s, bool *is_there_out, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+
+	*is_there_out = true;
+	if (!write_claim(store, id, error))
+		return false;
+	if (hf_deletion_record(store, id, now_s, &trouble))
+		return true;
+	*is_there_out = !hf_error_is(trouble, HF_ERROR_NOT_FOUND);
+	if (*is_there_out)
+		g_propagate_error(error, g_steal_pointer(&trouble));
+	return !*is_there_out;
+}
+
 /* The set stays: beside a manifest a claim means nothing, but a record would say that the set was put back. */
 static bool
 take_back(HfStore *store, const char *id, int64_t now_s, GError **error)
@@ -156,9 +173,10 @@ hf_set_unmake(HfStore *store, const HfSet *set, int64_t now_s, GPtrArray *retain
 		return false;
 	if (!may)
 		return true;
-	if (!set->is_adopted &&
-	    (!write_claim(store, set->id, error) || !hf_deletion_record(store, set->id, now_s, error)))
+	if (!set->is_adopted && !announce(store, set->id, now_s, &may, error))
 		return false;
+	if (!may)
+		return true;
 	if (!remove_one(store, set->is_adopted ? set->file_key : manifest, now_s, retained, error))
 		return false;
 	*is_deleted_out = retained->len == retained_before;

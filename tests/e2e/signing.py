@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -254,6 +255,8 @@ def _():
                 os.unlink(os.path.join(world.env["BACKUP_DIR"], name))
         code, troubles, done = world.chain()
         assert code == 1 and len(troubles) == 1 and second in troubles[0], done
+        while time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime()) <= second:  # or its id would be taken again
+            time.sleep(0.1)
         third = world.backup()
         code, troubles, done = world.chain()
         assert code == 1 and second in troubles[0], done
