@@ -5,6 +5,7 @@ The three take turns, round by round, so that what else the machine does hits th
 rounds.
 """
 import argparse
+import gzip
 import json
 import os
 import pathlib
@@ -38,16 +39,17 @@ def stack_env(folder):
     return dict(line.split("=", 1) for line in lines)
 
 
-def get(url, ca, token):
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    context = ssl.create_default_context(cafile=ca) if url.startswith("https") else None
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), context=context) as reply:
-        return reply.read()
+def get(url, ca, token, accept="identity"):
+    """The body, and how many bytes it was on the wire."""
+    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": accept}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), context=ssl.create_default_context(cafile=ca)) as reply:
+        body = reply.read()
+        return (gzip.decompress(body) if reply.headers["Content-Encoding"] == "gzip" else body), len(body)
 
 
-def wrk(url, args):
-    done = subprocess.run(["wrk", "-t", "2", "-c", str(args.connections), "-d", f"{args.seconds}s", "--timeout", "30s", "-s",
-                           str(pathlib.Path(__file__).with_name("api.lua")), url],
+def wrk(url, args, accept="identity"):
+    done = subprocess.run(["wrk", "-t", "2", "-c", str(args.connections), "-d", f"{args.seconds}s", "--timeout", "30s", "-H",
+                           f"Accept-Encoding: {accept}", "-s", str(pathlib.Path(__file__).with_name("api.lua")), url],
                           capture_output=True, text=True, check=True)
     result = json.loads(re.search(r"RESULT (\{.*\})", done.stdout).group(1))
     if result["failed"]:
@@ -74,10 +76,10 @@ def cpu_s(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def measure(url, pids, nginx, args):
+def measure(url, accept, pids, nginx, args):
     """wrk's figures, and the CPU time of the handler and of nginx for each request."""
     begin = cpu_s(pids), cpu_s(nginx)
-    result = wrk(url, args)
+    result = wrk(url, args, accept)
     result["handler_us"] = (cpu_s(pids) - begin[0]) / result["requests"] * 1e6
     result["nginx_us"] = (cpu_s(nginx) - begin[1]) / result["requests"] * 1e6
     return result
@@ -107,7 +109,8 @@ def add_node_to_nginx(args):
         conf.write(f"upstream node {{ server unix:{args.work}/node.sock; keepalive 64; keepalive_requests 1000000; }}\n")
     pathlib.Path(args.work, "server.conf").write_text(
         "location ^~ /node/ {\n    proxy_pass http://node/;\n    proxy_http_version 1.1;\n"
-        "    proxy_set_header Connection \"\";\n    proxy_buffers 16 64k;\n    proxy_buffer_size 16k;\n}\n", encoding="utf-8")
+        "    proxy_set_header Connection \"\";\n    proxy_buffers 16 64k;\n    proxy_buffer_size 16k;\n"
+        "    gzip on;\n    gzip_proxied any;\n    gzip_types application/json;\n}\n", encoding="utf-8")
     os.kill(int((folder / "run" / "nginx.pid").read_text(encoding="ascii")), signal.SIGHUP)
     time.sleep(1)
 
@@ -132,10 +135,10 @@ def same_reply(ours, theirs):
     return ours == theirs
 
 
-def soak(args, url, pids):
+def soak(args, url, accept, pids):
     begin, sent = memory(pids), 0
     while sent < args.soak:
-        sent += wrk(url, args)["requests"]
+        sent += wrk(url, args, accept)["requests"]
         now = memory(pids)
         print(f"after {sent:,} requests: {now[0] / MIB:.1f} MiB resident, {now[1] / MIB:.1f} MiB private "
               f"({(now[1] - begin[1]) / MIB:+.2f})", flush=True)
@@ -145,33 +148,42 @@ def main():
     args = arguments()
     env = stack_env(args.stack)
     token = os.environ["HF_BENCH_TOKEN"]
-    urls = {"Holdfast": env["HF_STACK_URL"] + "/api/backup/status",
-            "Node/Express, reply made from rows": env["HF_STACK_URL"] + "/node/made",
-            "Node/Express, reply kept as text": env["HF_STACK_URL"] + "/node/kept"}
-    reply = get(urls["Holdfast"], env["HF_STACK_CA"], token)
+    base = env["HF_STACK_URL"]
+    cases = {name: (base + path, accept) for name, path, accept in (
+        ("Holdfast", "/api/backup/status", "identity"),
+        ("Node/Express, reply made from rows", "/node/made", "identity"),
+        ("Node/Express, reply kept as text", "/node/kept", "identity"),
+        ("Holdfast, as browsers ask (gzip)", "/api/backup/status", "gzip"),
+        ("Node/Express, made, packed by nginx", "/node/made", "gzip"),
+        ("Node/Express, kept, packed by nginx", "/node/kept", "gzip"))}
+    reply = get(cases["Holdfast"][0], env["HF_STACK_CA"], token)[0]
     total = json.loads(reply)["totalBackups"]
     node = start_node(args, reply)
     try:
         add_node_to_nginx(args)
-        for name, url in urls.items():
-            if not same_reply(get(url, env["HF_STACK_CA"], token), reply):
+        sizes = {}
+        for name, (url, accept) in cases.items():
+            body, sizes[name] = get(url, env["HF_STACK_CA"], token, accept)
+            if not same_reply(body, reply):
                 sys.exit(f"api.py: {name} does not give the same reply")
-        pids = {name: children(node.pid) for name in urls}
-        pids["Holdfast"] = children(env["HF_STACK_POOL"])
+        ours = children(env["HF_STACK_POOL"])
+        pids = {name: ours if name.startswith("Holdfast") else children(node.pid) for name in cases}
         nginx = children(int(pathlib.Path(args.stack, "run", "nginx.pid").read_text(encoding="ascii")))
-        before = {name: memory(pids[name]) for name in urls}
-        results = {name: [] for name in urls}
+        before = {name: memory(pids[name]) for name in cases}
+        results = {name: [] for name in cases}
         for _ in range(args.rounds):
-            for name, url in urls.items():
-                results[name].append(measure(url, pids[name], nginx, args))
-        print(f"{total:,} backups, {len(reply):,} bytes a reply, {args.connections} connections, {args.workers} workers each, "
+            for name, (url, accept) in cases.items():
+                results[name].append(measure(url, accept, pids[name], nginx, args))
+        packed = sizes["Holdfast, as browsers ask (gzip)"]
+        print(f"{total:,} backups, {len(reply):,} bytes a reply, {packed:,} packed, {args.connections} connections, {args.workers} workers each, "
               f"{os.cpu_count()} cores (nginx and wrk among them), {args.rounds} rounds of {args.seconds} s, "
               f"load average {os.getloadavg()[0]:.1f}\n")
         print("| | requests/s | p50 ms | p99 ms | CPU us a request, handler | nginx | a worker's MiB before (resident / private) | after |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-        rates = [row(name, results[name], (before[name], memory(pids[name]))) for name in urls]
-        print(f"\nHoldfast: {rates[0] / rates[1]:.1f} x made, {rates[0] / rates[2]:.1f} x kept")
-        soak(args, urls["Holdfast"], pids["Holdfast"])
+        rates = [row(name, results[name], (before[name], memory(pids[name]))) for name in cases]
+        print(f"\nHoldfast: {rates[0] / rates[1]:.1f} x made, {rates[0] / rates[2]:.1f} x kept; "
+              f"gzip: {rates[3] / rates[4]:.1f} x made, {rates[3] / rates[5]:.1f} x kept")
+        soak(args, *cases["Holdfast, as browsers ask (gzip)"], ours)
     finally:
         node.terminate()
         node.wait()

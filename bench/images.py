@@ -98,7 +98,7 @@ class Bench:
                        BACKUP_STATE_DIR=f"{self.work}/state")
         self.s3_to_folder = dict(self.s3, S3_BACKUP_BUCKET="", BACKUP_DIR=f"{self.work}/store-s3")
         self.s3_to_s3 = dict(self.s3, S3_BACKUP_BUCKET=TARGET)
-        self.runs = {}
+        self.runs, self.plain = {}, 0
         os.makedirs(self.tmp)
 
     def sh(self, command, env=None):
@@ -266,17 +266,21 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--many", type=int, default=100000)
     parser.add_argument("--million", action="store_true")
+    parser.add_argument("--only", choices=("folder", "s3", "many"))
     options = parser.parse_args()
     bench = Bench(options)
     bench.objects, bench.changes = options.objects, 0
-    bench.prepare(options.objects)
+    if options.only != "many":
+        bench.prepare(options.objects)
     for number in range(options.rounds):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-        bench.folder_round()
-        bench.s3_round()
-    if options.many:
+        if options.only in (None, "folder"):
+            bench.folder_round()
+        if options.only in (None, "s3"):
+            bench.s3_round()
+    if options.many and options.only in (None, "many"):
         bench.unchanged(options.many, f"{options.many:,} small objects")
-    if options.million:
+    if options.million and options.only in (None, "many"):
         bench.unchanged(10000, "10,000 small objects")
         bench.unchanged(1000000, "1,000,000 small objects")
     bench.table()

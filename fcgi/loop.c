@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "fcgi/deadline.h"
 #include "fcgi/loop.h"
+#include "fcgi/records.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -97,7 +98,7 @@ accept_peer(Loop *loop)
 {
 	struct timeval read_patience = {.tv_sec = READ_PATIENCE_S},
 		       write_patience = {.tv_sec = WRITE_PATIENCE_S};
-	int fd = accept4(loop->listener, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(loop->listener, NULL, NULL, SOCK_CLOEXEC), room_bytes = HF_RECORDS_SOCKET_BYTES;
 	g_autofree char *who = NULL;
 
 	if (fd < 0)
@@ -109,6 +110,7 @@ accept_peer(Loop *loop)
 	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &read_patience, sizeof read_patience);
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &write_patience, sizeof write_patience);
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room_bytes, sizeof room_bytes);
 	return fd;
 }
 
@@ -153,6 +155,9 @@ read_body(FCGX_Request *fcgi, HfRequest *request)
 static bool
 put(FCGX_Request *fcgi, const void *bytes, size_t len)
 {
+	if (len >= HF_RECORDS_WORTH_BYTES)
+		return FCGX_FFlush(fcgi->out) == 0 &&
+		       hf_records_put(fcgi->ipcFd, (uint16_t)fcgi->requestId, bytes, len);
 	return len <= INT_MAX && FCGX_PutStr(bytes, (int)len, fcgi->out) == (int)len;
 }
 
@@ -217,7 +222,8 @@ put_reply(Loop *loop, FCGX_Request *fcgi, const HfRequest *request, HfReply *rep
 
 /* ---- one request ---- */
 
-static void
+/* True where all that the peer sent was read. */
+static bool
 serve(Loop *loop, FCGX_Request *fcgi)
 {
 	g_autoptr(HfRequest) request = hf_request_new(parameter, fcgi);
@@ -229,12 +235,31 @@ serve(Loop *loop, FCGX_Request *fcgi)
 	if (!is_whole) {
 		g_message("%s %s %s: the request ended in the middle", request->id, request->method,
 			  request->path);
-		return;
+		return false;
 	}
 	request->wait = wait_in_request;
 	request->wait_context = loop;
 	reply = hf_service_answer(loop->service, request);
 	put_reply(loop, fcgi, request, reply);
+	return true;
+}
+
+/*
+ * libfcgi closes, and waits up to a second until the peer has read all and closed, too.  A peer of a local socket loses
+ * nothing where it sent nothing that is still unread (unix(7)), and the worker is free at once.
+ */
+static void
+finish_at_once(FCGX_Request *fcgi)
+{
+	int fd = fcgi->ipcFd;
+
+	fcgi->keepConnection = 1;
+	FCGX_Finish_r(fcgi);
+	/* Where it could not write, it has closed. */
+	if (fcgi->ipcFd == fd && fd >= 0) {
+		close(fd);
+		fcgi->ipcFd = -1;
+	}
 }
 
 /*
@@ -245,6 +270,8 @@ serve(Loop *loop, FCGX_Request *fcgi)
 static void
 serve_peer(Loop *loop, FCGX_Request *fcgi)
 {
+	bool is_read = false;
+
 	loop->fd = accept_peer(loop);
 	if (loop->fd < 0)
 		return;
@@ -255,10 +282,13 @@ serve_peer(Loop *loop, FCGX_Request *fcgi)
 		/* A kept connection pins a worker: docs/facts.md. */
 		fcgi->keepConnection = 0;
 		if (fcgi->role == ROLE_RESPONDER)
-			serve(loop, fcgi);
+			is_read = serve(loop, fcgi);
 	}
 	(void)hf_deadline_clear();
-	FCGX_Finish_r(fcgi);
+	if (is_read)
+		finish_at_once(fcgi);
+	else
+		FCGX_Finish_r(fcgi);
 }
 
 bool

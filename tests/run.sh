@@ -15,6 +15,10 @@ chmod 755 "$work"
 cleanup() {
 	status=$?
 	trap '' INT TERM HUP
+	if [ -n "${runner:-}" ]; then
+		kill "$runner" 2>/dev/null || true
+		wait "$runner" || true
+	fi
 	[ ! -x "$root/tests/lib/rgw.sh" ] || HF_RGW_DIR=$work/rgw "$root/tests/lib/rgw.sh" stop >/dev/null 2>&1 || true
 	[ ! -x "$root/tests/lib/postgres.sh" ] || "$root/tests/lib/postgres.sh" stop "$work/pg" >/dev/null 2>&1 || true
 	if [ -n "${HF_TEST_KEEP:-}" ]; then
@@ -145,4 +149,10 @@ list=$work/list
 } | grep -E -- "$pattern" >"$list"
 
 mkdir "$work/logs"
-python3 tests/lib/run_tap.py --jobs 2 --timeout 900 --log "$work/logs" "$list"
+# In the background, since bash runs no trap while it waits for a command in the foreground.
+python3 tests/lib/run_tap.py --jobs 2 --timeout 900 --log "$work/logs" "$list" &
+runner=$!
+status=0
+wait "$runner" || status=$?
+runner=
+exit "$status"

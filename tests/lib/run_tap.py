@@ -22,6 +22,8 @@ import time
 RESULT = re.compile(r"^(not )?ok\b(?: +(\d+))?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)")
 printing = threading.Lock()
+running = set()  # the children, each the leader of a session of its own
+ended = threading.Event()
 
 
 class Outcome:
@@ -57,22 +59,48 @@ def read_tap(text, outcome):
     return plan, noise
 
 
+def end(child, number):
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def ended_by_signal(number, _):
+    """Ctrl-C and kill end the children, too: they are asked, have 15 s to stop what they started, then are killed."""
+    ended.set()
+    children = list(running)
+    for child in children:
+        end(child, signal.SIGTERM)
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and any(child.poll() is None for child in children):
+        time.sleep(0.1)
+    for child in children:
+        end(child, signal.SIGKILL)
+    print(f"ended by signal {number}", flush=True)
+    os._exit(128 + number)
+
+
 def run(command, timeout, log_folder):
     outcome = Outcome(command)
+    if ended.is_set():
+        return outcome
     begin = time.monotonic()
     child = subprocess.Popen(shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, start_new_session=True)
+    running.add(child)
     timed_out = False
     try:
         output, _ = child.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         timed_out = True
-        os.killpg(child.pid, signal.SIGTERM)
+        end(child, signal.SIGTERM)
         try:
             output, _ = child.communicate(timeout=10)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            end(child, signal.SIGKILL)
             output, _ = child.communicate()
+    running.discard(child)
     outcome.seconds = time.monotonic() - begin
     text = output.decode("utf-8", "replace")
     name = re.sub(r"[^A-Za-z0-9.-]+", "_", command)[-100:]
@@ -114,6 +142,8 @@ def main():
     options = parser.parse_args()
     with open(options.list, encoding="utf-8") as lines:
         commands = [line.strip() for line in lines if line.strip()]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ended_by_signal)
     total = Outcome("")
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(run, command, options.timeout, options.log) for command in commands]

@@ -6,7 +6,7 @@ import threading
 from stack import Stack
 from world import World, fresh_database, psql, wait_for
 
-DATABASE = "holdfast_api"
+DATABASE = f"holdfast_site_{os.getpid()}"
 IMAGES = {"a/b c.jpg": random.Random(7).randbytes(300000), "a/ż.png": b"png", "empty": b"", "z.txt": b"last" * 1000}
 CODES = {400: "usage", 401: "unauthorized", 403: "denied", 404: "not_found", 405: "method_not_allowed", 409: "conflict",
          413: "too_large", 415: "unsupported_media_type", 422: "usage"}
