@@ -427,7 +427,7 @@ def _():
         assert f"backups/backup_{first}.claim" in bucket.keys()
         set_policy(bucket, None)
         assert world.prune()["removed"] == [key]
-        assert [name for name in bucket.keys() if first in name] == []
+        assert [name for name in bucket.keys() if first in name] == [f"backups/backup_{first}.deleted.json"]
         assert world.whole(S3_BACKUP_BUCKET=bucket.name) == [second]
 
 
