@@ -1,7 +1,7 @@
 #include "config.h"
 
 #include "backup/job/backup-full.h"
-#include "backup/stage/blocks.h"
+#include "backup/source/dump-settings.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
 #include "cli/database.h"
@@ -50,18 +50,6 @@ job_clear(Job *job)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
-static HfPgDumpOptions
-dump_options(const HfSettings *settings)
-{
-	int64_t jobs = hf_settings_number(settings, HF_SET_DB_JOBS);
-
-	return (HfPgDumpOptions){
-		.jobs = jobs > 0 ? (unsigned)jobs : hf_blocks_default_threads(),
-		.table_bytes = (uint64_t)hf_settings_number(settings, HF_SET_DB_JOBS_TABLE_BYTES),
-		.lock_seconds = (unsigned)hf_settings_number(settings, HF_SET_DB_LOCK_SECONDS),
-	};
-}
-
 static bool
 open_database(Job *job, const HfSettings *settings, GError **error)
 {
@@ -72,7 +60,7 @@ open_database(Job *job, const HfSettings *settings, GError **error)
 	job->full.database = (HfBackupDatabase){
 		.target = job->target,
 		.bin_dir = hf_settings_text(settings, HF_SET_DB_BIN_DIR),
-		.dump = dump_options(settings),
+		.dump = hf_dump_settings(settings),
 		.state_dir = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR),
 		.archive_bytes = (uint64_t)hf_settings_number(settings, HF_SET_ARCHIVE_BYTES),
 		.progress = &job->database_progress,

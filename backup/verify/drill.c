@@ -315,12 +315,14 @@ compare(Drill *drill, GError **error)
 {
 	HfProgress *progress = drill->options->progress;
 	HfManifest *manifest = drill->set->manifest;
+	/* Stock tools alone brought it back, and pg_dump alone says what came. */
+	const HfProveOptions how = {.bin_dir = drill->options->bin_dir};
 	const HfRestored restored = {
 		.store = drill->store,
 		.manifest = manifest,
 		.tables = drill->tables,
 		.scratch = drill->scratch,
-		.bin_dir = drill->options->bin_dir,
+		.options = &how,
 		.progress = progress,
 		.bytes = progress ? &progress->bytes : &drill->uncounted,
 	};

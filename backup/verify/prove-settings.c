@@ -1,7 +1,16 @@
 #include "config.h"
 
 #include "backup/verify/prove-settings.h"
+#include "backup/restore/run.h"
+#include "backup/source/dump-settings.h"
+#include "backup/store/open.h"
 #include "common/error.h"
+
+static HfStore *
+open_store(gpointer data, GError **error)
+{
+	return hf_store_open_settings(data, error);
+}
 
 bool
 hf_prove_settings(const HfSettings *settings, HfProveOptions *options, HfPgTarget **server_out,
@@ -21,5 +30,9 @@ hf_prove_settings(const HfSettings *settings, HfProveOptions *options, HfPgTarge
 	options->scratch_dir = hf_settings_text(settings, HF_SET_SCRATCH_DIR);
 	options->scratch_user = hf_settings_text(settings, HF_SET_SCRATCH_USER);
 	options->server = *server_out;
+	options->jobs = hf_restore_default_jobs();
+	options->dump = hf_dump_settings(settings);
+	options->open_store = open_store;
+	options->open_data = (gpointer)(guintptr)settings;
 	return true;
 }

@@ -174,7 +174,7 @@ restore(Run *run, GError **error)
 		.manifest = run->set->manifest,
 		.tables = run->tables,
 		.scratch = run->scratch,
-		.bin_dir = run->options->bin_dir,
+		.options = run->options,
 		.progress = progress,
 		.bytes = progress ? &progress->bytes : &run->uncounted,
 	};

@@ -6,6 +6,7 @@
 
 #include "backup/catalog/marks.h"
 #include "backup/job/progress.h"
+#include "backup/restore/pool.h"
 #include "backup/source/postgres.h"
 
 typedef struct {
@@ -14,7 +15,11 @@ typedef struct {
 	const char *scratch_dir;  /* SCRATCH_DIR, or NULL */
 	const char *scratch_user; /* SCRATCH_USER, or NULL */
 	const HfPgTarget *server; /* VERIFY_DATABASE_URL, or NULL: a cluster of its own */
-	HfProgress *progress;     /* NULL: not wanted */
+	unsigned jobs;            /* connections that restore; 0 and 1: psql alone */
+	HfPgDumpOptions dump;     /* how the restored database is dumped, to be compared */
+	HfStoreOpener open_store; /* wanted where jobs is more than 1 */
+	gpointer open_data;
+	HfProgress *progress; /* NULL: not wanted */
 } HfProveOptions;
 
 /* What of plain bytes goes by at that level, for a progress bar. */

@@ -95,7 +95,7 @@ static bool
 run_globals(const HfRestored *restored, const char *sql, HfProof *proof, GError **error)
 {
 	g_autofree char *program = hf_pg_program("psql", dump_major(restored->manifest->database),
-						 restored->bin_dir, NULL, error);
+						 restored->options->bin_dir, NULL, error);
 	g_autoptr(HfPgTarget)
 		target = hf_pg_target_with_database(hf_scratch_target(restored->scratch), "template1");
 	g_autoptr(PGconn) connection = program ? hf_pg_connect(target, error) : NULL;
@@ -137,16 +137,22 @@ restore_globals(const HfRestored *restored, HfProof *proof, GError **error)
 static bool
 restore_dump(const HfRestored *restored, GError **error)
 {
+	/* Without tables there is nothing to take apart, and nothing to count. */
+	bool is_parallel = restored->tables && restored->options->jobs > 1;
 	const HfDatabaseRecord *database = restored->manifest->database;
 	const HfRestoreDatabase options = {
 		.target = hf_scratch_target(restored->scratch),
-		.bin_dir = restored->bin_dir,
+		.bin_dir = restored->options->bin_dir,
 		.dump_version = database->dump_version,
 		.encoding = database->encoding,
 		.collate = database->collate,
 		.ctype = database->ctype,
+		.tables = is_parallel ? restored->tables : NULL,
 		.create = true,
 		.bytes = restored->bytes,
+		.jobs = is_parallel ? restored->options->jobs : 1,
+		.open_store = restored->options->open_store,
+		.open_data = restored->options->open_data,
 	};
 	HfRestoreResult result;
 
@@ -273,7 +279,9 @@ hf_restored_dump(const HfRestored *restored, HfProof *proof, GError **error)
 	g_autoptr(HfStage) chain = hf_meter_new(scan, restored->bytes);
 
 	say_phase(restored, "comparing");
-	postgres = hf_postgres_open(hf_scratch_target(restored->scratch), restored->bin_dir, error);
+	postgres = hf_postgres_open(hf_scratch_target(restored->scratch), restored->options->bin_dir, error);
+	if (postgres)
+		hf_postgres_set_dump(postgres, &restored->options->dump);
 	if (!postgres || !hf_postgres_dump(postgres, chain, error) || !hf_stage_finish(chain, error))
 		return false;
 	hf_compare_tables(restored->tables, hf_scan_tables(scan), HF_COMPARE_ALL, proof);

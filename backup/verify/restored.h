@@ -5,6 +5,7 @@
 
 #include "backup/catalog/marks.h"
 #include "backup/job/progress.h"
+#include "backup/verify/prove.h"
 #include "backup/verify/scratch.h"
 
 typedef struct {
@@ -12,13 +13,13 @@ typedef struct {
 	HfManifest *manifest;
 	const GPtrArray *tables; /* of HfTable, from the index; NULL: not known */
 	HfScratch *scratch;
-	const char *bin_dir; /* NULL: found */
+	const HfProveOptions *options;
 	HfProgress *progress;
 	uint64_t *bytes; /* plain bytes that went by; added to, atomically */
 } HfRestored;
 
 /*
- * Roles first, where the cluster is its own, then the dump, by psql with ON_ERROR_STOP.  proof->recover_s is how long
+ * Roles first, where the cluster is its own, then the dump, as `holdfast restore database` does.  proof->recover_s is how long
  * that took.  *is_unproved_out: it failed for what the scratch server lacks (an extension, a role, space), which says nothing
  * about the set; proof->unproved names it, and what else was not proved on the way.
  */

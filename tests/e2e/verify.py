@@ -217,24 +217,20 @@ def _():
             subprocess.run(["umount", world.scratch], check=True)
 
 
-def restoring(child):
-    """Its psql, once it is at the slow view."""
-    return children(child.pid, "psql") and psql_is_sleeping(child)
-
-
-def psql_is_sleeping(child):
-    return any("REFRESH" in line for line in process_titles()) and child.poll() is None
-
-
-def process_titles():
-    titles = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
+def is_refreshing(server):
+    for pid in children(server, "postgres"):
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                titles.append(file.read())
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as title:
+                if "REFRESH" in title.read():
+                    return True
         except OSError:
             continue
-    return [title for title in titles if title.startswith("postgres: holdfast")]
+    return False
+
+
+def restoring(world, child):
+    """Once a server of the scratch folder is at the slow view."""
+    return child.poll() is None and any(is_refreshing(server) for server in servers(world.scratch))
 
 
 @case("/verify/terminated-in-the-restore-leaves-nothing")
@@ -243,10 +239,10 @@ def _():
         set_id = world.backup()["set"]
         for number in (signal.SIGTERM, signal.SIGINT):
             child = world.start("verify", set_id, "--level", "3")
-            wait_for(lambda: restoring(child), 60)
+            wait_for(lambda: restoring(world, child), 60)
             child.send_signal(number)
             _, err = child.communicate(timeout=30)
-            assert child.returncode == 1 and "cancelled" in err, err
+            assert child.returncode == 1 and "cancelled" in err, (number, child.returncode, err)
             world.leaves_nothing()
         assert not world.run("--json", "list").json["sets"][0]["suspect"]
 
@@ -256,7 +252,7 @@ def _():
     with Proof(fresh_database("proof_slow", SLOW)) as world:
         set_id = world.backup()["set"]
         child = world.start("verify", set_id, "--level", "3")
-        wait_for(lambda: restoring(child), 60)
+        wait_for(lambda: restoring(world, child), 60)
         child.kill()
         child.communicate(timeout=30)
         wait_for(lambda: not servers(world.scratch), 30)
@@ -284,7 +280,8 @@ def _():
     with Proof(fresh_database("proof_slow", SLOW)) as world:
         set_id = world.backup()["set"]
         child = world.start("verify", set_id, "--level", "3", VERIFY_DATABASE_URL=url("postgres"))
-        wait_for(lambda: restoring(child), 60)
+        wait_for(lambda: psql("postgres", "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'REFRESH%'"
+                              " AND datname LIKE 'holdfast_verify%'"), 60)
         child.kill()
         child.communicate(timeout=30)
         count = "SELECT count(*) FROM pg_database WHERE datname LIKE 'holdfast_verify%'"
