@@ -63,10 +63,15 @@ static void
 note_links(HfRecords *records, const GArray *links)
 {
 	for (guint i = 0; links && i < links->len; i++) {
-		char *id = g_strdup(g_array_index(links, HfLink, i).id);
+		const char *name = g_array_index(links, HfLink, i).id;
+		char *id;
 
-		if (g_hash_table_add(records->needed, id))
-			g_queue_push_tail(records->todo, id);
+		/* Adding it again would free the key that todo holds. */
+		if (g_hash_table_contains(records->needed, name))
+			continue;
+		id = g_strdup(name);
+		g_hash_table_add(records->needed, id);
+		g_queue_push_tail(records->todo, id);
 	}
 }
 
