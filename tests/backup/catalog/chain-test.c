@@ -234,6 +234,34 @@ test_runs_side_by_side(void)
 	assert_trouble(world, like->id, "was taken away");
 }
 
+/* Two runs that read the chain at one time name one set; its record serves both, and stays while either does. */
+static void
+test_a_deleted_set_that_two_name(void)
+{
+	g_autoptr(World) world = world_new(false);
+	g_autofree char *first = add(world, 9);
+	g_autofree char *second = add(world, 5);
+	g_autofree char *third = add(world, 4);
+	g_autoptr(HfManifest) one = read_set(world, first, NULL);
+	g_autoptr(HfManifest) twin = read_set(world, third, NULL);
+	const HfSweepOptions options = {.has_no_runs = true};
+	g_autoptr(GBytes) json = NULL;
+	g_autoptr(HfSweep) sweep = NULL;
+	g_autofree char *last = NULL;
+
+	g_array_set_size(twin->previous, 0);
+	hf_links_add(twin->previous, first, one->sha256);
+	json = hf_manifest_to_json(twin);
+	put(world, third, ".json", json);
+	last = add(world, 0);
+	assert_fine(world);
+	delete_set(world, first);
+	delete_set(world, second);
+	sweep = hf_sweep_plan(world->fixture->store, &options, world->now_s, NULL);
+	g_assert_cmpuint(sweep->keys->len, ==, 0);
+	assert_fine(world);
+}
+
 /* A host whose clock was years ahead for a night. */
 static void
 test_a_clock_that_was_set_back(void)
@@ -447,6 +475,7 @@ main(int argc, char **argv)
 	g_test_add_func("/chain/a-held-set-stays-in-it", test_a_held_set_stays_in_the_chain);
 	g_test_add_func("/chain/another-manifest-in-its-place", test_an_older_manifest_in_its_place);
 	g_test_add_func("/chain/runs-side-by-side", test_runs_side_by_side);
+	g_test_add_func("/chain/a-deleted-set-that-two-name", test_a_deleted_set_that_two_name);
 	g_test_add_func("/chain/a-clock-that-was-set-back", test_a_clock_that_was_set_back);
 	g_test_add_func("/chain/behind-a-gap", test_behind_a_gap);
 	g_test_add_func("/chain/a-store-of-an-earlier-version", test_a_store_of_an_earlier_version);
