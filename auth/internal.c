@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "auth/bearer.h"
 #include "auth/internal.h"
 #include "common/error.h"
 #include "common/file.h"
@@ -16,8 +17,6 @@
 /* 32 random bytes, in hexadecimal digits and a line end. */
 #define RANDOM_BYTES 32
 #define TOKEN_LEN (2 * RANDOM_BYTES)
-/* What somebody sets may be shorter: 128 bits as hexadecimal digits. */
-#define LEN_MIN 32
 
 /* NOT_FOUND where there is none yet. */
 static bool
@@ -119,8 +118,9 @@ hf_internal_token(const HfSettings *settings, GError **error)
 	const HfSecret *given = hf_settings_secret(settings, HF_SET_INTERNAL_TOKEN);
 	const char *folder = hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR);
 
-	if (given && hf_secret_len(given) < LEN_MIN)
-		hf_error_set(error, HF_ERROR_USAGE, "INTERNAL_TOKEN: %d letters or more are wanted", LEN_MIN);
+	if (given && hf_secret_len(given) < HF_BEARER_LEN_MIN)
+		hf_error_set(error, HF_ERROR_USAGE, "INTERNAL_TOKEN: %d letters or more are wanted",
+			     HF_BEARER_LEN_MIN);
 	else if (given)
 		return hf_secret_copy(given);
 	else if (!folder)
@@ -129,18 +129,4 @@ hf_internal_token(const HfSettings *settings, GError **error)
 	else
 		return kept_token(folder, error);
 	return NULL;
-}
-
-bool
-hf_internal_token_matches(const HfSecret *token, const char *authorization_header)
-{
-	static const char scheme[] = "Bearer ";
-	size_t len;
-
-	if (!authorization_header || g_ascii_strncasecmp(authorization_header, scheme, strlen(scheme)) != 0)
-		return false;
-	authorization_header += strlen(scheme);
-	len = strlen(authorization_header);
-	return len == hf_secret_len(token) &&
-	       CRYPTO_memcmp(authorization_header, hf_secret_bytes(token), len) == 0;
 }

@@ -13,6 +13,3 @@
  * file.
  */
 HfSecret *hf_internal_token(const HfSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* True where an Authorization header's value, which may be NULL, is "Bearer " and the token; in constant time. */
-bool hf_internal_token_matches(const HfSecret *token, const char *authorization_header);

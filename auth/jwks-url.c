@@ -4,6 +4,7 @@
 #include "auth/curl.h"
 #include "auth/jwks.h"
 #include "common/error.h"
+#include "common/url.h"
 
 #include <string.h>
 
@@ -23,26 +24,14 @@ struct HfJwksUrl {
 
 /* Without TLS anybody on the way could put in a key of his own. */
 static bool
-is_safe(const char *scheme, const char *host)
-{
-	static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};
-
-	if (strcmp(scheme, "https") == 0)
-		return true;
-	for (size_t i = 0; i < G_N_ELEMENTS(here) && strcmp(scheme, "http") == 0; i++)
-		if (strcmp(host, here[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool
 check_url(const HfCurlApi *api, const char *text, GError **error)
 {
 	CURLU *url = api->url();
 	char *scheme = NULL, *host = NULL;
 	bool is_good = url && api->url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
 		       api->url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-		       api->url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_safe(scheme, host);
+		       api->url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		       hf_url_is_guarded(scheme, host);
 
 	api->free(scheme);
 	api->free(host);

@@ -8,6 +8,7 @@
 #include "cli/outcome.h"
 #include "cli/progress.h"
 #include "cli/proof.h"
+#include "cli/replicas.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -126,6 +127,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 	double started_s = hf_clock_monotonic_s();
 	g_autoptr(GError) cause = NULL;
 	g_autoptr(HfManifest) manifest = run_with_bar(job, progress, run, &cause);
+	bool is_level;
 
 	if (!manifest) {
 		explain_cancel(&cause);
@@ -134,7 +136,11 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 	}
 	hf_outcome_report(cli, job->store, manifest, hf_clock_monotonic_s() - started_s);
 	hf_cli_prove_after(cli, job->store, manifest->id, verify_given);
+	/* Before old sets are deleted here: a replica that was down may be to keep them for longer. */
+	is_level = hf_cli_replicate_after(cli, job->store);
 	hf_outcome_prune(cli, job->store);
+	if (!is_level)
+		hf_cli_warn_behind(cli);
 	return true;
 }
 

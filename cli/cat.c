@@ -4,16 +4,17 @@
 #include "backup/catalog/image-index.h"
 #include "backup/catalog/names.h"
 #include "backup/stage/sink.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/images.h"
+#include "cli/replicas.h"
 #include "common/error.h"
 
 #include <string.h>
 #include <unistd.h>
 
 static struct {
-	char *object;
+	char *object, *from;
 } given;
 
 typedef enum {
@@ -142,7 +143,7 @@ run(HfCli *cli, char **arguments, GError **error)
 	if (key && arguments[1])
 		return hf_error_set(error, HF_ERROR_USAGE,
 				    "--object \"%s\" and \"%s\": one of them is wanted", key, arguments[1]);
-	store = hf_store_open_settings(cli->settings, error);
+	store = hf_store_open_from(cli->settings, given.from, error);
 	if (!store)
 		return false;
 	if (key || !parse_what(arguments[1], &what))
@@ -159,6 +160,7 @@ run(HfCli *cli, char **arguments, GError **error)
 static GOptionEntry options[] = {{"object", 0, 0, G_OPTION_ARG_STRING, &given.object,
 				  "The image of this key, also where it is spelled like one of the words",
 				  "KEY"},
+				 HF_FROM_OPTION(&given.from),
 				 {0}};
 
 const HfCommand hf_command_cat = {

@@ -60,6 +60,14 @@ say(const HfSettings *settings, HfSettingId id)
 }
 
 static bool
+is_given(const HfSettings *settings, HfSettingId id)
+{
+	const char *origin = hf_settings_origin(settings, id);
+
+	return origin && strcmp(origin, "default") != 0;
+}
+
+static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
 	HfJson *rows = json_object_new_array();
@@ -68,7 +76,8 @@ run(HfCli *cli, char **arguments, GError **error)
 	(void)error;
 	hf_json_add(cli->reply, "settings", rows);
 	for (HfSettingId id = 0; id < HF_SETTING_COUNT; id++) {
-		if (!cli->wants_json && !cli->is_quiet)
+		if (!cli->wants_json && !cli->is_quiet &&
+		    (!hf_setting_is_repeated(id) || is_given(cli->settings, id)))
 			say(cli->settings, id);
 		json_object_array_add(rows, tell(cli->settings, id));
 	}

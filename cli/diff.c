@@ -1,9 +1,10 @@
 #include "config.h"
 
 #include "backup/catalog/image-view.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/images.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/cancel.h"
 #include "common/error.h"
@@ -13,6 +14,10 @@
 #include <string.h>
 
 /* One of the two sets, at its present image. */
+static struct {
+	char *from;
+} given;
+
 typedef struct {
 	HfStore *store;
 	HfManifest *manifest;
@@ -36,7 +41,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Side, side_clear)
 static bool
 side_open(Side *side, const HfSettings *settings, const char *id, GError **error)
 {
-	side->store = hf_store_open_settings(settings, error);
+	side->store = hf_store_open_from(settings, given.from, error);
 	side->manifest = side->store ? hf_cli_find_images(side->store, id, error) : NULL;
 	if (!side->manifest)
 		return false;
@@ -160,6 +165,8 @@ run(HfCli *cli, char **arguments, GError **error)
 	return true;
 }
 
+static GOptionEntry options[] = {HF_FROM_OPTION(&given.from), {0}};
+
 const HfCommand hf_command_diff = {
 	"diff",
 	"SET SET",
@@ -171,6 +178,6 @@ const HfCommand hf_command_diff = {
 	"whose content or metadata differ (!), then the counts. With --json it is one JSON object a line, "
 	"and the counts "
 	"in the last.\n\n" HF_SET_HELP,
-	NULL,
+	options,
 	false,
 	run};

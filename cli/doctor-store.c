@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/prune.h"
+#include "backup/job/lease-keeper.h"
 #include "backup/stage/sink.h"
 #include "backup/store/open.h"
 #include "backup/store/s3-credentials.h"
@@ -106,6 +107,35 @@ check_probe(HfDoctor *doctor, HfStore *store)
 	return works;
 }
 
+/* Whether several hosts can be kept out of each other's way in this store. */
+static void
+check_leases(HfDoctor *doctor, HfStore *store)
+{
+	g_autofree char *key = g_strdup_printf("holdfast_probe_%08x%08x.probe", g_random_int(),
+					       g_random_int());
+	g_autoptr(GError) error = NULL;
+	HfConditions found = {false, false};
+	HfLeaseMode mode;
+
+	if (!hf_lease_mode(doctor->cli->settings, &mode, &error))
+		doctor->has_wrong_settings = true;
+	else if (mode == HF_LEASES_OFF)
+		return;
+	else if (hf_store_probe(store, key, &found, &error) && found.has_create && found.has_replace) {
+		hf_doctor_report(doctor, HF_MARK_OK, "leases",
+				 "the store heeds conditional writes: several hosts may share it");
+		return;
+	}
+	if (error)
+		hf_doctor_report(doctor, HF_MARK_FAIL, "leases", "%s", error->message);
+	else
+		hf_doctor_report(
+			doctor, mode == HF_LEASES_REQUIRED ? HF_MARK_FAIL : HF_MARK_WARN, "leases",
+			"the store does not heed conditional writes (%s): let only one host back up into it, "
+			"and set LEASES=off",
+			found.has_create ? "If-Match" : "If-None-Match");
+}
+
 static void
 check_credentials(HfDoctor *doctor)
 {
@@ -120,10 +150,12 @@ check_credentials(HfDoctor *doctor)
 				 hf_settings_origin(settings, HF_SET_AWS_ACCESS_KEY_ID));
 		return;
 	}
-	found = hf_credentials_discover();
-	if (hf_credentials_get(found, &key, &error))
-		hf_doctor_report(doctor, HF_MARK_OK, "credentials",
-				 "access key %s, from the container or the instance", key.access_key);
+	found = hf_store_settings_credentials(settings, &error);
+	if (found && hf_credentials_get(found, &key, &error))
+		hf_doctor_report(doctor, HF_MARK_OK, "credentials", "access key %s, from %s", key.access_key,
+				 hf_settings_text(settings, HF_SET_AWS_ROLE_ARN)
+					 ? "AWS_ROLE_ARN by its web identity"
+					 : "the container or the instance");
 	else
 		hf_doctor_report(doctor, HF_MARK_FAIL, "credentials", "%s", error->message);
 	hf_credentials_free(found);
@@ -146,6 +178,11 @@ check_upkeep(HfDoctor *doctor, HfStore *store)
 		hf_doctor_report(
 			doctor, upkeep.is_expiry_known && upkeep.expiry_days == 0 ? HF_MARK_WARN : HF_MARK_OK,
 			"versions", "%s", text);
+	if (!upkeep.has_lock && hf_settings_number(doctor->cli->settings, HF_SET_S3_OBJECT_LOCK_DAYS) > 0)
+		hf_doctor_report(doctor, HF_MARK_WARN, "object lock",
+				 "S3_OBJECT_LOCK_DAYS is set, and the bucket does not say that Object Lock "
+				 "is on: backups will "
+				 "fail where it is not");
 	if (upkeep.has_lock)
 		hf_doctor_report(doctor, HF_MARK_OK, "object lock",
 				 "on: \"holdfast prune\" leaves a set in its place until its lock ends");
@@ -250,6 +287,7 @@ hf_doctor_check_store(HfDoctor *doctor)
 		check_credentials(doctor);
 	if (!check_probe(doctor, store))
 		return;
+	check_leases(doctor, store);
 	if (hf_store_settings_bucket(doctor->cli->settings))
 		check_upkeep(doctor, store);
 	hf_doctor_check_signing(doctor, store);

@@ -2,7 +2,19 @@
 
 #include "auth/auth.h"
 #include "auth/key.h"
+#include "auth/metrics-token.h"
 #include "cli/doctor.h"
+
+static void
+check_metrics_token(HfDoctor *doctor)
+{
+	const HfSecret *token;
+	g_autoptr(GError) error = NULL;
+
+	if (!hf_metrics_token(doctor->cli->settings, &token, &error))
+		hf_doctor_report(doctor, HF_MARK_WARN, "metrics", "the service would not start: %s",
+				 error->message);
+}
 
 /* Only the service wants a key: without one all else still works, so nothing here is a failure of backups. */
 void
@@ -13,6 +25,7 @@ hf_doctor_check_tokens(HfDoctor *doctor)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(HfAuth) auth = NULL;
 
+	check_metrics_token(doctor);
 	if (!hf_auth_is_set(settings)) {
 		hf_doctor_report(
 			doctor, HF_MARK_OK, "tokens",

@@ -87,9 +87,11 @@ run(HfCli *cli, char **arguments, GError **error)
 	check_settings(&doctor);
 	hf_doctor_check_database(&doctor);
 	hf_doctor_check_store(&doctor);
+	hf_doctor_check_replicas(&doctor);
 	check_state_dir(&doctor);
 	hf_doctor_check_schedule(&doctor);
 	hf_doctor_check_tokens(&doctor);
+	hf_doctor_check_notify(&doctor);
 	if (!hf_cancel_check(error))
 		return false;
 	hf_json_add_number(cli->reply, "warnings", doctor.warnings);

@@ -29,6 +29,9 @@ void hf_doctor_report(HfDoctor *doctor, HfMark mark, const char *check, const ch
 /* Login, pg_dump, and whether the login may read everything. */
 void hf_doctor_check_database(HfDoctor *doctor);
 
+/* Each replica: whether it can be listed, and how far behind it is. */
+void hf_doctor_check_replicas(HfDoctor *doctor);
+
 /* What the timer would take. */
 void hf_doctor_check_schedule(HfDoctor *doctor);
 
@@ -40,3 +43,6 @@ void hf_doctor_check_signing(HfDoctor *doctor, HfStore *store);
 
 /* Credentials, a small object there and back, free space, the last good set. */
 void hf_doctor_check_store(HfDoctor *doctor);
+
+/* Who hears of a bad night, and whether messages get through. */
+void hf_doctor_check_notify(HfDoctor *doctor);

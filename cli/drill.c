@@ -1,23 +1,28 @@
 #include "config.h"
 
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "backup/verify/drill.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/proof.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/error.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
 
+static struct {
+	char *from;
+} given;
+
 /* As awscli's credentials file; NULL where aws has to find them by itself, as we do. */
 static bool
-aws_credentials(const HfSettings *settings, HfSecret **credentials_out, GError **error)
+aws_credentials(const HfStoreAccess *access, HfSecret **credentials_out, GError **error)
 {
-	const char *key = hf_settings_text(settings, HF_SET_AWS_ACCESS_KEY_ID);
-	const HfSecret *secret = hf_settings_secret(settings, HF_SET_AWS_SECRET_ACCESS_KEY);
-	const HfSecret *token = hf_settings_secret(settings, HF_SET_AWS_SESSION_TOKEN);
+	const char *key = access->access_key;
+	const HfSecret *secret = access->secret_key;
+	const HfSecret *token = access->session_token;
 	char text[2 * HF_SECRET_BYTES_MAX + 1024];
 	int len;
 
@@ -33,14 +38,6 @@ aws_credentials(const HfSettings *settings, HfSecret **credentials_out, GError *
 	return *credentials_out != NULL;
 }
 
-static const char *
-region_of(const HfSettings *settings)
-{
-	const char *region = hf_settings_text(settings, HF_SET_S3_BACKUP_REGION);
-
-	return region ? region : hf_settings_text(settings, HF_SET_AWS_REGION);
-}
-
 /* NULL where the identity is not in a file, which stock tools want. */
 static char *
 identity_path(const HfSettings *settings)
@@ -50,26 +47,41 @@ identity_path(const HfSettings *settings)
 	return file ? g_canonicalize_filename(file, NULL) : NULL;
 }
 
+/* Absolute: aws runs in another folder. */
+static char *
+role_token_path(const HfSettings *settings)
+{
+	const char *file = hf_settings_text(settings, HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE);
+
+	return file ? g_canonicalize_filename(file, NULL) : NULL;
+}
+
 static bool
 drill(HfCli *cli, HfStore *store, const HfSet *set, HfProof **proof_out, GError **error)
 {
 	HfProgress progress = {.phase = "scratch server"};
+	const HfStoreAccess access = hf_store_access(cli->settings, given.from);
 	HfDrillOptions options = {
 		.bin_dir = hf_settings_text(cli->settings, HF_SET_DB_BIN_DIR),
 		.scratch_dir = hf_settings_text(cli->settings, HF_SET_SCRATCH_DIR),
 		.scratch_user = hf_settings_text(cli->settings, HF_SET_SCRATCH_USER),
-		.aws_region = region_of(cli->settings),
-		.aws_ca_bundle = hf_settings_text(cli->settings, HF_SET_AWS_CA_BUNDLE),
+		.aws_region = access.region,
+		.aws_ca_bundle = access.ca_file,
+		.role_arn = hf_settings_text(cli->settings, HF_SET_AWS_ROLE_ARN),
+		.role_session = hf_settings_text(cli->settings, HF_SET_AWS_ROLE_SESSION_NAME),
+		.sts_url = hf_settings_text(cli->settings, HF_SET_AWS_ENDPOINT_URL_STS),
 		.progress = &progress,
 	};
 	g_autofree char *identity_file = identity_path(cli->settings);
+	g_autofree char *role_token_file = role_token_path(cli->settings);
 	g_autoptr(HfSecret) credentials = NULL;
 	g_autoptr(HfProgressBar) bar = NULL;
 
-	if (!aws_credentials(cli->settings, &credentials, error))
+	if (!aws_credentials(&access, &credentials, error))
 		return false;
 	options.aws_credentials = credentials;
 	options.identity_file = identity_file;
+	options.role_token_file = role_token_file;
 	bar = hf_progress_bar_start("drill", &progress);
 	return hf_drill(store, set, &options, proof_out, error);
 }
@@ -113,7 +125,7 @@ tell(HfCli *cli, const HfSet *set, const HfProof *proof)
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
-	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
+	g_autoptr(HfStore) store = hf_store_open_from(cli->settings, given.from, error);
 	g_autoptr(HfSet) set = NULL;
 	g_autoptr(HfProof) proof = NULL;
 	bool is_good;
@@ -134,6 +146,8 @@ run(HfCli *cli, char **arguments, GError **error)
 	return false;
 }
 
+static GOptionEntry options[] = {HF_FROM_OPTION(&given.from), {0}};
+
 const HfCommand hf_command_drill = {"drill",
 				    "[SET]",
 				    0,
@@ -150,6 +164,6 @@ const HfCommand hf_command_drill = {"drill",
 				    "What this host lacks for it is named; the rest is drilled, all of the "
 				    "set is read back, and the exit status "
 				    "is 3. A drill of the whole set is recorded as level 4.\n\n" HF_SET_HELP,
-				    NULL,
+				    options,
 				    false,
 				    run};

@@ -17,7 +17,7 @@ hf_cli_failed_runs(const HfSettings *settings)
 #define LOOKED_AT 100
 
 char *
-hf_cli_reading_job(const HfSettings *settings)
+hf_cli_reading_job(const HfSettings *settings, bool ignores_replication)
 {
 	g_autoptr(HfState) state = hf_state_open(hf_settings_text(settings, HF_SET_BACKUP_STATE_DIR), NULL);
 	g_autoptr(GPtrArray) jobs = state ? hf_jobs_list(state, NULL, LOOKED_AT, NULL) : NULL;
@@ -26,6 +26,8 @@ hf_cli_reading_job(const HfSettings *settings)
 		const HfJobRecord *job = jobs->pdata[i];
 		const HfJobKind *kind = hf_job_kind_find(job->kind);
 
+		if (ignores_replication && kind && (kind->takes & HF_JOB_REPLICATES))
+			continue;
 		if (job->status == HF_JOB_RUNNING && kind && (kind->takes & HF_JOB_READS))
 			return g_strdup(job->id);
 	}

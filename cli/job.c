@@ -2,10 +2,13 @@
 
 #include "cli/job.h"
 #include "backup/job/kind.h"
+#include "backup/job/marks.h"
 #include "backup/job/refresh.h"
 #include "backup/job/run.h"
 #include "backup/store/open.h"
 #include "cli/job-parameters.h"
+#include "cli/lease.h"
+#include "cli/notify-after.h"
 #include "cli/progress.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -17,6 +20,7 @@
 
 /* A list of all that prune removed may be long, and is in the log, too. */
 #define RESULT_BYTES_MAX ((size_t)256 << 10)
+#define SCHEDULE_PREFIX "schedule:"
 
 /* ---- the end of it ---- */
 
@@ -82,14 +86,18 @@ end_run(HfCli *cli, HfJobRun *run, const GError *cause)
 
 /* ---- a run ---- */
 
-/* The backup is stored by then: what goes wrong with a list of it is no failure of the run. */
+/*
+ * The backup is stored by then: what goes wrong with a list of it is no failure of the run.  The state's handle is the
+ * ticker's meanwhile (backup/job/run.h), so this one has its own.
+ */
 static void
-refresh_sets(HfCli *cli, HfState *state)
+refresh_sets(HfCli *cli, const HfState *state)
 {
 	g_autoptr(GError) trouble = NULL;
 	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, &trouble);
+	g_autoptr(HfState) own = store ? hf_state_open(hf_state_folder(state), &trouble) : NULL;
 
-	if (!store || !hf_refresh(state, store, true, &trouble))
+	if (!own || !hf_refresh(own, store, true, &trouble))
 		g_warning("the list of sets that the service shows is not up to date: %s", trouble->message);
 }
 
@@ -102,20 +110,47 @@ is_stderr(const HfJobFile *file)
 	       own.st_dev == said.st_dev && own.st_ino == said.st_ino;
 }
 
+/* The slot of a schedule's run is its mark, which was set with the job and cannot go on while it runs (marks.h). */
+static void
+take_slot(HfState *state, HfLeaseJob *lease)
+{
+	g_autoptr(GError) trouble = NULL;
+	int64_t slot_s = 0;
+
+	if (!g_str_has_prefix(lease->requested_by, SCHEDULE_PREFIX))
+		return;
+	if (!hf_marks_get(state, lease->requested_by + strlen(SCHEDULE_PREFIX), &slot_s, &trouble))
+		g_warning("which slot this run is of is not known: %s", trouble->message);
+	if (slot_s <= 0)
+		return;
+	lease->schedule = lease->requested_by + strlen(SCHEDULE_PREFIX);
+	lease->slot_s = slot_s;
+}
+
 bool
 hf_cli_run_claimed(HfCli *cli, const HfCommand *command, char **arguments, HfState *state,
 		   HfJobRecord *record, HfJobFile *file, GError **error)
 {
 	const HfJobKind *kind = hf_job_kind_find(command->name);
 	g_autoptr(GError) cause = NULL;
+	g_autofree char *id = NULL;
+	g_autofree char *requested_by = NULL;
+	HfLeaseJob lease;
 	HfJobRun *run;
 
 	if (!is_stderr(file))
 		hf_log_set_copy(hf_job_file_fd(file));
+	id = g_strdup(record->id);
+	requested_by = g_strdup(record->requested_by);
+	lease = (HfLeaseJob){
+		.job = id, .kind = command->name, .requested_by = requested_by, .look = hf_progress_look};
+	take_slot(state, &lease);
+	hf_cli_announce(cli, state, record);
 	run = hf_job_run_begin(state, file, record, hf_progress_look);
-	if (command->run(cli, arguments, &cause) && kind && kind->is_changing)
+	if (hf_cli_run_leased(cli, command, arguments, &lease, &cause) && kind && kind->is_changing)
 		refresh_sets(cli, state);
 	end_run(cli, run, cause);
+	hf_cli_deliver(cli, state);
 	if (!cause)
 		return true;
 	g_propagate_error(error, g_steal_pointer(&cause));
@@ -164,15 +199,21 @@ run_as_job(HfCli *cli, const HfCommand *command, char **arguments, GError **erro
 	const char *folder = hf_settings_text(cli->settings, HF_SET_BACKUP_STATE_DIR);
 	g_autoptr(GError) trouble = NULL;
 	g_autoptr(HfState) state = hf_state_open(folder, &trouble);
+	const HfLeaseJob unrecorded = {
+		.kind = command->name, .requested_by = "cli", .look = hf_progress_look};
 	HfJobRecord *record = NULL;
 	HfJobFile *file = NULL;
+	bool is_good;
 
 	if (!state)
 		warn_unrecorded(trouble);
 	else if (!claim(state, command, arguments, &record, &file, error))
 		return false;
-	return record ? hf_cli_run_claimed(cli, command, arguments, state, record, file, error)
-		      : command->run(cli, arguments, error);
+	if (!record)
+		return hf_cli_run_leased(cli, command, arguments, &unrecorded, error);
+	is_good = hf_cli_run_claimed(cli, command, arguments, state, record, file, error);
+	hf_cli_await_delivery(cli, state);
+	return is_good;
 }
 
 /* What only looks is no job. */

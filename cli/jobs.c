@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/job/elsewhere.h"
 #include "backup/job/record.h"
 #include "cli/commands.h"
 #include "cli/text.h"
@@ -74,6 +75,30 @@ status_text(const HfJobRecord *record)
 
 /* ---- the list ---- */
 
+/* What other hosts run, as far as this one saw it last: its own jobs and the service look. */
+static bool
+add_elsewhere(HfCli *cli, HfState *state, HfGrid *grid)
+{
+	int64_t as_of_s, now_s = hf_clock_now_s();
+	g_autoptr(GPtrArray) others = hf_jobs_elsewhere(state, &as_of_s);
+	HfJson *elsewhere = json_object_new_array();
+
+	for (guint i = 0; i < others->len; i++) {
+		const HfLeaseEntry *entry = others->pdata[i];
+		g_autofree char *duration = hf_text_duration((double)MAX(now_s - entry->since_s, 0));
+		g_autofree char *age = hf_text_duration((double)MAX(now_s - as_of_s, 0));
+		g_autofree char *where = g_strdup_printf("on host %s, seen %s ago%s%s", entry->host, age,
+							 entry->phase && *entry->phase ? ": " : "",
+							 entry->phase ? entry->phase : "");
+
+		hf_grid_add(grid, (const char *const[]){*entry->job ? entry->job : "-", entry->kind,
+							"running", duration, entry->by, where});
+		json_object_array_add(elsewhere, hf_lease_entry_to_job(entry, now_s));
+	}
+	hf_json_add(cli->reply, "elsewhere", elsewhere);
+	return others->len > 0;
+}
+
 static bool
 list(HfCli *cli, HfState *state, GError **error)
 {
@@ -81,6 +106,7 @@ list(HfCli *cli, HfState *state, GError **error)
 	g_autoptr(HfGrid) grid = hf_grid_new("lllrll");
 	g_autofree char *text = NULL;
 	int64_t now_s = hf_clock_now_s();
+	bool has_others;
 	HfJson *jobs;
 
 	if (!records)
@@ -97,9 +123,12 @@ list(HfCli *cli, HfState *state, GError **error)
 							duration, record->requested_by, outcome});
 		json_object_array_add(jobs, hf_job_record_to_json(record, now_s));
 	}
+	has_others = add_elsewhere(cli, state, grid);
 	text = hf_grid_to_text(grid);
 	hf_cli_say(cli, "%s",
-		   records->len > 0 ? text : "no job yet: \"holdfast backup full\" makes the first\n");
+		   json_object_array_length(jobs) > 0 || has_others
+			   ? text
+			   : "no job yet: \"holdfast backup full\" makes the first\n");
 	return true;
 }
 
@@ -289,7 +318,7 @@ const HfCommand hf_command_jobs = {
 	"[ID]",
 	0,
 	1,
-	"list what ran on this host, show a job, or stop one",
+	"list what ran on this host and runs on others, show a job, or stop one",
 	"Without ID, lists the newest jobs: backups, verifications, restores and what was removed, by the "
 	"service, by its "
 	"schedule and on a shell. With ID, or \"latest\", shows one of them.\n\n"

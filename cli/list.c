@@ -2,10 +2,15 @@
 
 #include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/clock.h"
+
+static struct {
+	char *from;
+} given;
 
 static const char *
 status_word(const HfSet *set)
@@ -117,7 +122,7 @@ tell_set(HfJson *sets, const HfSet *set)
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
-	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
+	g_autoptr(HfStore) store = hf_store_open_from(cli->settings, given.from, error);
 	g_autoptr(GPtrArray) sets = store ? hf_catalog_list(store, error) : NULL;
 	g_autoptr(HfGrid) grid = NULL;
 	g_autofree char *text = NULL;
@@ -145,6 +150,8 @@ run(HfCli *cli, char **arguments, GError **error)
 	return true;
 }
 
+static GOptionEntry options[] = {HF_FROM_OPTION(&given.from), {0}};
+
 const HfCommand hf_command_list = {
 	"list",
 	"",
@@ -160,6 +167,6 @@ const HfCommand hf_command_list = {
 	"and is "
 	"right (yes), is missing (no), is wrong (bad), or could not be checked without SIGNING_PUBLIC_KEYS "
 	"(unchecked).",
-	NULL,
+	options,
 	false,
 	run};

@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "common/cancel.h"
 #include "common/error.h"
+#include "common/host.h"
 #include "common/log.h"
 
 #include <langinfo.h>
@@ -124,6 +125,8 @@ run_command(HfCli *cli, const HfCommand *command, char **arguments, GError **err
 	cli->is_quiet = global.is_quiet;
 	hf_progress_bar_set_quiet(global.is_quiet);
 	cli->settings = hf_settings_load(global.env_file, error);
+	if (cli->settings)
+		hf_host_set_name(hf_settings_text(cli->settings, HF_SET_HOLDFAST_HOST_NAME));
 	return cli->settings && hf_cli_run(cli, command, arguments, error);
 }
 

@@ -97,6 +97,8 @@ print_settings(void)
 	       "looked\n"
 	       "at, unless they look like a slip of the finger.\n");
 	for (HfSettingId id = 0; id < HF_SETTING_COUNT; id++) {
+		if (hf_setting_is_repeated(id))
+			continue;
 		if (g_strcmp0(group, hf_setting(id)->group) != 0)
 			printf(".SS %s\n", hf_setting(id)->group);
 		group = hf_setting(id)->group;

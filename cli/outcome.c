@@ -2,6 +2,7 @@
 
 #include "backup/catalog/prune.h"
 #include "cli/history.h"
+#include "cli/lease.h"
 #include "cli/outcome.h"
 #include "cli/text.h"
 
@@ -301,10 +302,14 @@ hf_outcome_prune(HfCli *cli, HfStore *store)
 	if (cli->exit != HF_EXIT_GOOD)
 		return;
 	/* A set that is being restored must not go; prune as a job of its own is kept apart by the claim. */
-	reader = hf_cli_reading_job(cli->settings);
+	reader = hf_cli_reading_job(cli->settings, false);
 	if (reader) {
 		g_message("old sets stay for now, since job %s is reading one: the next backup prunes",
 			  reader);
+		return;
+	}
+	if (!hf_cli_lease_may_remove(&reader)) {
+		g_message("old sets stay for now, since %s: the next backup prunes", reader);
 		return;
 	}
 	failed = hf_cli_failed_runs(cli->settings);

@@ -3,9 +3,11 @@
 #include "backup/age/keyring.h"
 #include "backup/restore/images.h"
 #include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/progress.h"
+#include "cli/replicas.h"
 #include "cli/signing.h"
 #include "cli/text.h"
 #include "common/clock.h"
@@ -14,7 +16,7 @@
 #include <stdio.h>
 
 static struct {
-	char *to, *only;
+	char *to, *only, *from;
 	gboolean missing_only, overwrite, mirror, ignore_signature;
 } given;
 
@@ -126,7 +128,7 @@ run(HfCli *cli, char **arguments, GError **error)
 		g_prefix_error(error, "--to: ");
 		return false;
 	}
-	store = hf_store_open_settings(cli->settings, error);
+	store = hf_store_open_from(cli->settings, given.from, error);
 	if (store && given.ignore_signature)
 		hf_keyring_bypass_signatures(hf_store_keyring(store));
 	manifest = store ? hf_cli_find_images(store, arguments[0], error) : NULL;
@@ -152,6 +154,7 @@ static GOptionEntry options[] = {
 	 "Replace what differs, and REMOVE what the set does not have", NULL},
 	{"ignore-signature", 0, 0, G_OPTION_ARG_NONE, &given.ignore_signature, HF_IGNORE_SIGNATURE_HELP,
 	 NULL},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_restore_images = {

@@ -2,10 +2,11 @@
 
 #include "backup/age/keyring.h"
 #include "backup/restore/run.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/database.h"
 #include "cli/progress.h"
+#include "cli/replicas.h"
 #include "cli/signing.h"
 #include "cli/text.h"
 #include "common/error.h"
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 static struct {
-	char *to, *confirm;
+	char *to, *confirm, *from;
 	char **tables;
 	gboolean create, swap, in_place, data_only, allow_non_empty, preflight, skip_preflight,
 		ignore_signature;
@@ -290,6 +291,7 @@ run(HfCli *cli, char **arguments, GError **error)
 {
 	HfRestoreRun run = {.settings = cli->settings,
 			    .tables = (const char *const *)given.tables,
+			    .from = given.from,
 			    .data_only = given.data_only,
 			    .allow_non_empty = given.allow_non_empty,
 			    .preflight_only = given.preflight,
@@ -304,7 +306,7 @@ run(HfCli *cli, char **arguments, GError **error)
 		return false;
 	run.jobs = (unsigned)given.jobs;
 	target = find_target(cli, error);
-	store = target ? hf_store_open_settings(cli->settings, error) : NULL;
+	store = target ? hf_store_open_from(cli->settings, given.from, error) : NULL;
 	if (store && given.ignore_signature)
 		hf_keyring_bypass_signatures(hf_store_keyring(store));
 	set = store ? hf_catalog_find(store, arguments[0], error) : NULL;
@@ -349,6 +351,7 @@ static GOptionEntry options[] = {
 	 "Go on whatever stands in the way, to the first error of the server", NULL},
 	{"ignore-signature", 0, 0, G_OPTION_ARG_NONE, &given.ignore_signature, HF_IGNORE_SIGNATURE_HELP,
 	 NULL},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_restore_database = {

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/job/lease-keeper.h"
 #include "backup/job/refresh.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
@@ -93,6 +94,10 @@ const HfCommand hf_command_run_job = {
 	run,
 };
 
+static struct {
+	gboolean is_light;
+} refresh_given;
+
 static bool
 run_refresh(HfCli *cli, char **arguments, GError **error)
 {
@@ -100,16 +105,25 @@ run_refresh(HfCli *cli, char **arguments, GError **error)
 		state = hf_state_open(hf_settings_text(cli->settings, HF_SET_BACKUP_STATE_DIR), error);
 	g_autoptr(HfStore) store = state ? hf_store_open_settings(cli->settings, error) : NULL;
 	g_autoptr(GError) cause = NULL;
+	g_autoptr(GError) trouble = NULL;
 
 	(void)arguments;
 	if (!store)
 		return false;
+	if (refresh_given.is_light)
+		return hf_lease_refresh(cli->settings, store, error);
+	if (!hf_lease_refresh(cli->settings, store, &trouble))
+		g_info("the other hosts' jobs are not known: %s", trouble->message);
 	/* Another one is as good as ours. */
 	if (hf_refresh(state, store, false, &cause) || hf_error_is(cause, HF_ERROR_CONFLICT))
 		return true;
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }
+
+static GOptionEntry refresh_options[] = {{"leases", 0, 0, G_OPTION_ARG_NONE, &refresh_given.is_light,
+					  "Look at the other hosts' jobs alone", NULL},
+					 {0}};
 
 const HfCommand hf_command_refresh = {
 	"refresh",
@@ -119,7 +133,7 @@ const HfCommand hf_command_refresh = {
 	"look at the store, and note what is there",
 	"Lists the store and replaces the list that the service shows. Where another one does it, nothing is "
 	"done.",
-	NULL,
+	refresh_options,
 	false,
 	run_refresh,
 };

@@ -3,11 +3,12 @@
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/image-view.h"
 #include "backup/catalog/reference-list.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/outcome.h"
 #include "cli/proof.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/cancel.h"
 #include "common/clock.h"
@@ -16,7 +17,7 @@
 
 static struct {
 	gboolean wants_tables, wants_objects, wants_references;
-	char *prefix, *after;
+	char *prefix, *after, *from;
 	int limit; /* 0: none */
 } given;
 
@@ -98,6 +99,29 @@ say_marks(const HfCli *cli, const HfSet *set)
 			set->id);
 }
 
+/* What the run cost: its rate, memory, requests, then its phases. */
+static void
+say_metrics(const HfCli *cli, const HfRunMetrics *metrics)
+{
+	g_autofree char *rate = hf_text_bytes(metrics->bytes_per_s);
+	g_autofree char *memory = hf_text_bytes(metrics->peak_memory_bytes);
+	g_autoptr(GString) phases = g_string_new(NULL);
+
+	hf_cli_say(cli, "run       %s a second, %.1f s of processor time, %s of memory", rate,
+		   (double)metrics->cpu_ms / 1000, memory);
+	if (metrics->requests > 0)
+		hf_cli_say(cli, ", %" G_GUINT64_FORMAT " requests, %" G_GUINT64_FORMAT " retries",
+			   metrics->requests, metrics->retries);
+	for (guint i = 0; i < metrics->phases->len; i++) {
+		const HfRunPhase *phase = metrics->phases->pdata[i];
+		g_autofree char *name = hf_log_one_line(phase->name);
+
+		g_string_append_printf(phases, "%s%s %.1f s", i == 0 ? "" : ", ", name,
+				       (double)phase->ms / 1000);
+	}
+	hf_cli_say(cli, "\n%-9s %s\n", "phases", phases->str);
+}
+
 static void
 say_signed(const HfCli *cli, const HfSet *set)
 {
@@ -137,6 +161,8 @@ say_set(const HfCli *cli, const HfSet *set)
 		hf_cli_say(cli, "took      %d s, on %s, by %s\n",
 			   (int)(manifest->finished_s - manifest->started_s), manifest->host,
 			   manifest->program);
+	if (manifest->metrics)
+		say_metrics(cli, manifest->metrics);
 	hf_cli_say(cli, "size      %s in the store\n", bytes);
 	if (manifest->database)
 		say_database(cli, manifest->database);
@@ -328,7 +354,7 @@ show_references(HfCli *cli, HfStore *store, const HfSet *set, GError **error)
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
-	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, error);
+	g_autoptr(HfStore) store = hf_store_open_from(cli->settings, given.from, error);
 	g_autoptr(HfSet) set = NULL;
 
 	if (!store)
@@ -366,6 +392,7 @@ static GOptionEntry options[] = {
 	{"after", 0, 0, G_OPTION_ARG_STRING, &given.after,
 	 "With --objects: only those whose keys follow this one", "KEY"},
 	{"limit", 0, 0, G_OPTION_ARG_INT, &given.limit, "With --objects: at most so many", "N"},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_show = {

@@ -28,38 +28,30 @@ open_state(const HfCli *cli)
 	return hf_state_open(hf_settings_text(cli->settings, HF_SET_BACKUP_STATE_DIR), NULL);
 }
 
-/* Without a state nothing is remembered, and so nothing is missed. */
-static bool
-find_lost(const HfCli *cli, HfStore *store, int64_t *lost_s_out, GError **error)
+/* Without a state nothing is remembered, and so nothing is missed: 0. */
+static int64_t
+find_lost(const HfCli *cli, HfStore *store, const HfChain *chain)
 {
 	g_autoptr(HfState) state = open_state(cli);
-	g_autoptr(GPtrArray) ids = NULL;
+	g_autoptr(GPtrArray) ids = hf_chain_ids(chain);
 	g_autoptr(GError) trouble = NULL;
+	int64_t lost_s = 0;
 
-	*lost_s_out = 0;
-	if (!state)
-		return true;
-	ids = hf_catalog_list_ids(store, error);
-	if (!ids)
-		return false;
-	if (!hf_seen_update(state, store, ids, &trouble) || !hf_seen_lost(state, store, lost_s_out, &trouble))
+	if (state &&
+	    (!hf_seen_update(state, store, ids, &trouble) || !hf_seen_lost(state, store, &lost_s, &trouble)))
 		g_warning("what this host saw before is not known: %s", trouble->message);
-	return true;
+	return lost_s;
 }
 
 GPtrArray *
 hf_cli_chain_troubles(const HfCli *cli, HfStore *store, HfChainCounts *counts_out, GError **error)
 {
-	g_autoptr(HfChain) chain = NULL;
-	int64_t lost_s;
+	g_autoptr(HfChain) chain = hf_chain_read(store, error);
 
-	if (!find_lost(cli, store, &lost_s, error))
-		return NULL;
-	chain = hf_chain_read(store, error);
 	if (!chain)
 		return NULL;
 	*counts_out = hf_chain_counts(chain);
-	return hf_chain_troubles(chain, lost_s);
+	return hf_chain_troubles(chain, find_lost(cli, store, chain));
 }
 
 bool

@@ -1,15 +1,17 @@
 #include "config.h"
 
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "backup/verify/prove-settings.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/proof.h"
+#include "cli/replicas.h"
 #include "cli/text.h"
 #include "common/error.h"
 
 static struct {
 	int level;
+	char *from;
 } given = {.level = 2};
 
 bool
@@ -115,7 +117,7 @@ run(HfCli *cli, char **arguments, GError **error)
 
 	if (level < 1 || level > 4)
 		return hf_error_set(error, HF_ERROR_USAGE, "--level %d: 1 to 4 is wanted", level);
-	store = hf_store_open_settings(cli->settings, error);
+	store = hf_store_open_from(cli->settings, given.from, error);
 	set = store ? hf_catalog_find(store, arguments[0], error) : NULL;
 	if (!set)
 		return false;
@@ -141,6 +143,7 @@ run(HfCli *cli, char **arguments, GError **error)
 static GOptionEntry options[] = {
 	{"level", 0, 0, G_OPTION_ARG_INT, &given.level,
 	 "1: it is there, in full size; 2 (default): it was read; 3: it was restored; 4: that is equal", "N"},
+	HF_FROM_OPTION(&given.from),
 	{0}};
 
 const HfCommand hf_command_verify = {

@@ -11,11 +11,13 @@
 #define IMAGES "Images"
 #define BACKUPS "Backups"
 #define RETENTION "Retention"
+#define REPLICAS "Replicas"
 #define TUNING "Tuning"
 #define PROOF "Proof"
 #define TOKENS "Tokens"
 #define SCHEDULE "Schedule"
 #define SERVICE "Service"
+#define NOTIFICATIONS "Notifications"
 
 #define KEEP(name, which, unit) \
 	{ \
@@ -23,6 +25,42 @@
 			"For so many " which " that have one, the newest good set of the " unit \
 			" stays, whatever its age." \
 	}
+
+/* One setting of one replica; n is its number as it is spelled. */
+#define OF_REPLICA(n, id, word, alias, type, default_value, max, help) \
+	[HF_SET_REPLICA(n, id)] = {"REPLICA_" #n "_" word, alias, type, REPLICAS, default_value, 0, max, help}
+
+#define REPLICA(n) \
+	OF_REPLICA(n, HF_REPLICA_DIR, "DIR", NULL, HF_TYPE_TEXT, NULL, 0, \
+		   "A folder that holds a second copy of all sets, such as a mounted NAS. REPLICA_2_ to " \
+		   "REPLICA_4_ " \
+		   "are up to three more, with the same settings each."), \
+		OF_REPLICA(n, HF_REPLICA_BUCKET, "BUCKET", NULL, HF_TYPE_TEXT, NULL, 0, \
+			   "The bucket that holds a second copy of all sets, brought level after each " \
+			   "backup and by \"holdfast replicate\"."), \
+		OF_REPLICA(n, HF_REPLICA_PREFIX, "PREFIX", NULL, HF_TYPE_TEXT, "backups", 0, \
+			   "What the keys of backups begin with in that bucket."), \
+		OF_REPLICA(n, HF_REPLICA_REGION, "REGION", NULL, HF_TYPE_TEXT, NULL, 0, \
+			   "That bucket's region. Not set: S3_BACKUP_REGION, or AWS_REGION."), \
+		OF_REPLICA( \
+			n, HF_REPLICA_ENDPOINT_URL, "ENDPOINT_URL", NULL, HF_TYPE_TEXT, NULL, 0, \
+			"That bucket's S3 server. Not set: the backup bucket's. Set but empty: Amazon's."), \
+		OF_REPLICA(n, HF_REPLICA_ACCESS_KEY, "ACCESS_KEY", "REPLICA_" #n "_ACCESS_KEY_ID", \
+			   HF_TYPE_TEXT, NULL, 0, \
+			   "The access key for it. Not set: that of the backup bucket."), \
+		OF_REPLICA(n, HF_REPLICA_SECRET_ACCESS_KEY, "SECRET_ACCESS_KEY", NULL, HF_TYPE_SECRET, NULL, \
+			   0, "The access key's secret."), \
+		OF_REPLICA( \
+			n, HF_REPLICA_CA_BUNDLE, "CA_BUNDLE", NULL, HF_TYPE_TEXT, NULL, 0, \
+			"A PEM file with the private CA that signed the certificate of its S3 server. Not " \
+			"set: AWS_CA_BUNDLE."), \
+		OF_REPLICA(n, HF_REPLICA_FORCE_PATH_STYLE, "FORCE_PATH_STYLE", NULL, HF_TYPE_FLAG, NULL, 0, \
+			   "Whether that bucket's name goes into the path. Not set: S3_FORCE_PATH_STYLE, " \
+			   "else true where an endpoint is set."), \
+		OF_REPLICA(n, HF_REPLICA_RETENTION_DAYS, "RETENTION_DAYS", NULL, HF_TYPE_NUMBER, NULL, \
+			   36500, \
+			   "A set stays for so many days there, whatever becomes of it here; KEEP_* go for " \
+			   "both. Not set: BACKUP_RETENTION_DAYS.")
 
 static const HfSetting table[HF_SETTING_COUNT] = {
 	[HF_SET_DATABASE_URL] =
@@ -64,6 +102,22 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 					  "The access key's secret."},
 	[HF_SET_AWS_SESSION_TOKEN] = {"AWS_SESSION_TOKEN", NULL, HF_TYPE_SECRET, ACCESS, NULL, 0, 0,
 				      "The session token that belongs to a temporary access key."},
+	[HF_SET_AWS_ROLE_ARN] = {"AWS_ROLE_ARN", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
+				 "The role to take by the token in AWS_WEB_IDENTITY_TOKEN_FILE (Kubernetes, "
+				 "CI), where no access key is "
+				 "set."},
+	[HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE] = {"AWS_WEB_IDENTITY_TOKEN_FILE", NULL, HF_TYPE_TEXT, ACCESS,
+						NULL, 0, 0,
+						"The file with the OpenID Connect token that AWS_ROLE_ARN is "
+						"taken with; it is read again each time the "
+						"keys are renewed."},
+	[HF_SET_AWS_ROLE_SESSION_NAME] = {"AWS_ROLE_SESSION_NAME", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
+					  "What the session of that role is called in AWS's logs: 2 to 64 "
+					  "letters, digits and =,.@-_. Not set: "
+					  "holdfast and the host's name."},
+	[HF_SET_AWS_ENDPOINT_URL_STS] =
+		{"AWS_ENDPOINT_URL_STS", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
+		 "The security token service where it is not Amazon's of AWS_REGION, as https://host:port."},
 	[HF_SET_AWS_REGION] = {"AWS_REGION", NULL, HF_TYPE_TEXT, ACCESS, NULL, 0, 0,
 			       "The bucket's region. Not set: us-east-1."},
 	[HF_SET_AWS_BUCKET_NAME] =
@@ -102,6 +156,37 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "The S3 server of the backup bucket. Not set: AWS_ENDPOINT_URL. Set but empty: Amazon's."},
 	[HF_SET_S3_BACKUP_REGION] = {"S3_BACKUP_REGION", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
 				     "The backup bucket's region. Not set: AWS_REGION."},
+	[HF_SET_S3_USE_ACCELERATE] = {"S3_USE_ACCELERATE", NULL, HF_TYPE_FLAG, BACKUPS, "false", 0, 0,
+				      "Whether backups go by S3 Transfer Acceleration, which must be on for "
+				      "the bucket. Amazon's S3 alone."},
+	[HF_SET_S3_SSE] =
+		{"S3_SSE", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "How the server encrypts what is stored in the backup bucket: AES256 or aws:kms. Not "
+		 "set: as the bucket has it."},
+	[HF_SET_S3_SSE_KMS_KEY_ID] = {"S3_SSE_KMS_KEY_ID", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+				      "The KMS key (id, ARN or alias) for S3_SSE=aws:kms. Not set: the "
+				      "account's own for S3."},
+	[HF_SET_S3_STORAGE_CLASS] =
+		{"S3_STORAGE_CLASS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "The storage class of the archives: STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, "
+		 "GLACIER_IR, "
+		 "GLACIER or DEEP_ARCHIVE. What lies in the last two must be restored there before it can be "
+		 "read: "
+		 "no proof above level 1 without that. Indexes and manifests stay as the bucket has it."},
+	[HF_SET_S3_TAGS] =
+		{"S3_TAGS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "Tags for all objects in the backup bucket: name=value, with commas between several, "
+		 "at most 10."},
+	[HF_SET_S3_OBJECT_LOCK_DAYS] = {"S3_OBJECT_LOCK_DAYS", NULL, HF_TYPE_NUMBER, BACKUPS, "0", 0, 36500,
+					"For so many days nobody can overwrite or delete what a set consists "
+					"of (S3 Object Lock, which must be "
+					"on for the bucket). Sets of new and changed images need archives of "
+					"earlier ones: take the interval of "
+					"full runs on top. 0: nothing is locked."},
+	[HF_SET_S3_OBJECT_LOCK_MODE] = {"S3_OBJECT_LOCK_MODE", NULL, HF_TYPE_TEXT, BACKUPS, "GOVERNANCE", 0,
+					0,
+					"GOVERNANCE, which who has s3:BypassGovernanceRetention can lift, or "
+					"COMPLIANCE, which nobody can, not even the account's owner."},
 	[HF_SET_BACKUP_COMPRESSION] = {"BACKUP_COMPRESSION", NULL, HF_TYPE_TEXT, BACKUPS, "gzip", 0, 0,
 				       "How archives are compressed: gzip or gzip:1 to gzip:9, zstd or "
 				       "zstd:1 to zstd:19, or none."},
@@ -110,6 +195,20 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "Where this host keeps notes that may be lost at any time. Not set: /var/lib/holdfast where "
 		 "that may "
 		 "be written to, else $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast."},
+	[HF_SET_LEASES] = {"LEASES", NULL, HF_TYPE_TEXT, BACKUPS, "auto", 0, 0,
+			   "How hosts that share a store keep out of each other's way. auto: by leases in "
+			   "the store; where it "
+			   "cannot have any, a warning says so and the run goes on. required: no run without "
+			   "a lease. off: "
+			   "only one host uses the store."},
+	[HF_SET_LEASE_SECONDS] = {"LEASE_SECONDS", NULL, HF_TYPE_NUMBER, BACKUPS, "120", 10, 3600,
+				  "After so many seconds without a sign of life of another host's job its "
+				  "lease is taken over, "
+				  "and it cannot commit any more."},
+	[HF_SET_HOLDFAST_HOST_NAME] = {"HOLDFAST_HOST_NAME", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+				       "What this host is called in the store, where its own name is not "
+				       "what people know it by, as in a "
+				       "container. Not set: the system's."},
 	[HF_SET_BACKUP_RECIPIENTS] =
 		{"BACKUP_RECIPIENTS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
 		 "The public keys that backups are encrypted for, as age spells them (age1...), with commas "
@@ -171,6 +270,10 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"PRUNE_AFTER_BACKUP", NULL, HF_TYPE_FLAG, RETENTION, "true", 0, 0,
 		 "Whether each good backup is followed by \"holdfast prune\". false where this host may not "
 		 "delete."},
+	REPLICA(1),
+	REPLICA(2),
+	REPLICA(3),
+	REPLICA(4),
 	/* The upper bound leaves room below 10,000 parts of 16 MiB, the S3 User Guide's "multipart upload limits". */
 	[HF_SET_ARCHIVE_BYTES] = {"ARCHIVE_BYTES", NULL, HF_TYPE_BYTES, TUNING, "100G", MIB, 150 * GIB,
 				  "An archive that reaches this size goes on in a next object."},
@@ -224,6 +327,10 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		{"INTERNAL_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
 		 "What the timer shows to the service; 32 letters or more. Not set: a random one, kept in "
 		 "BACKUP_STATE_DIR/internal-token."},
+	[HF_SET_METRICS_TOKEN] = {"METRICS_TOKEN", NULL, HF_TYPE_SECRET, TOKENS, NULL, 0, 0,
+				  "What Prometheus shows to read GET /api/backup/metrics, and nothing else; "
+				  "32 letters or more. Not "
+				  "set: an administrator's token is wanted there as everywhere."},
 	[HF_SET_ENABLE_DAILY_BACKUP] = {"ENABLE_DAILY_BACKUP", NULL, HF_TYPE_FLAG, SCHEDULE, "false", 0, 0,
 					"Whether holdfast-timer runs the daily backup: database, and images "
 					"that are new or changed."},
@@ -261,6 +368,57 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "own folder."},
 	[HF_SET_FCGI_SOCKET] = {"FCGI_SOCKET", NULL, HF_TYPE_TEXT, SERVICE, "/run/holdfast/fcgi.sock", 0, 0,
 				"The pool's socket, where nginx and holdfast-timer find it."},
+	[HF_SET_NOTIFY_ON] =
+		{"NOTIFY_ON", NULL, HF_TYPE_TEXT, NOTIFICATIONS,
+		 "failure, suspect, missed, verify_failed, replica_behind, recovered", 0, 0,
+		 "What is told by e-mail and webhooks: success, failure, suspect, missed, verified, "
+		 "verify_failed, replica_behind, replica_level, recovered; all or none. A trouble is told "
+		 "once, once a day while it stays, and when it is over."},
+	[HF_SET_NOTIFY_NAME] = {"NOTIFY_NAME", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+				"What this installation is called in messages. Not set: the host's name."},
+	[HF_SET_NOTIFY_EMAIL_TO] = {"NOTIFY_EMAIL_TO", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+				    "Who gets e-mail: addresses, with commas between them."},
+	[HF_SET_NOTIFY_EMAIL_FROM] =
+		{"NOTIFY_EMAIL_FROM", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+		 "The sender: an address, or Name <address>. Not set: SMTP_USER where that is an address, "
+		 "else holdfast at the host's name, which many servers refuse."},
+	[HF_SET_SMTP_URL] = {"SMTP_URL", NULL, HF_TYPE_SECRET, NOTIFICATIONS, NULL, 0, 0,
+			     "The mail server as smtp://host:port (STARTTLS) or smtps://host:port (TLS from "
+			     "the start); a "
+			     "user:password@ before the host is taken as the login. Ports not given: 587 "
+			     "with a login, 25 "
+			     "without, 465 for smtps. Not set: smtp://localhost."},
+	[HF_SET_SMTP_USER] = {"SMTP_USER", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+			      "The login at the mail server. Not set: none, or the one in SMTP_URL."},
+	[HF_SET_SMTP_PASSWORD] = {"SMTP_PASSWORD", "SMTP_PASS", HF_TYPE_SECRET, NOTIFICATIONS, NULL, 0, 0,
+				  "Its password."},
+	[HF_SET_SMTP_TLS] =
+		{"SMTP_TLS", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+		 "required: no mail without TLS; off: for smtp:// servers that have none. Not set: off for "
+		 "a server on this host, required for all others."},
+	[HF_SET_SMTP_CA_BUNDLE] =
+		{"SMTP_CA_BUNDLE", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+		 "A PEM file with the private CA that signed the mail server's certificate."},
+	[HF_SET_WEBHOOK_URL] = {"WEBHOOK_URL", NULL, HF_TYPE_SECRET, NOTIFICATIONS, NULL, 0, 0,
+				"Where messages are posted to as JSON: https://host/path, several with "
+				"blanks between them."},
+	[HF_SET_WEBHOOK_FORMAT] =
+		{"WEBHOOK_FORMAT", NULL, HF_TYPE_TEXT, NOTIFICATIONS, "auto", 0, 0,
+		 "What the JSON looks like: generic, slack, discord or teams; one word for all, or one for "
+		 "each URL with commas between them. auto: as the URL's host wants it."},
+	[HF_SET_WEBHOOK_SECRET] =
+		{"WEBHOOK_SECRET", NULL, HF_TYPE_SECRET, NOTIFICATIONS, NULL, 0, 0,
+		 "What webhooks are signed with, as the Standard Webhooks specification has it: whsec_ and "
+		 "24 "
+		 "to 64 bytes in base64; several, with blanks between them, while one replaces another. Not "
+		 "set: they are not signed."},
+	[HF_SET_WEBHOOK_CA_BUNDLE] = {"WEBHOOK_CA_BUNDLE", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
+				      "A PEM file with the private CA that signed the certificates of "
+				      "WEBHOOK_URL and HEARTBEAT_URL."},
+	[HF_SET_HEARTBEAT_URL] =
+		{"HEARTBEAT_URL", NULL, HF_TYPE_SECRET, NOTIFICATIONS, NULL, 0, 0,
+		 "What a dead man's switch such as healthchecks.io wants to be asked for after each good "
+		 "backup; with /start behind it when one begins, and /fail when it was not good."},
 };
 
 const HfSetting *
@@ -268,4 +426,10 @@ hf_setting(HfSettingId id)
 {
 	g_assert(id < HF_SETTING_COUNT);
 	return &table[id];
+}
+
+bool
+hf_setting_is_repeated(HfSettingId id)
+{
+	return id >= HF_SET_REPLICA(2, HF_REPLICA_DIR) && id <= HF_SET_REPLICAS_LAST;
 }

@@ -97,6 +97,20 @@ is_given(const Sources *sources, const char *name)
 	       g_hash_table_contains(sources->layers[1].names, name);
 }
 
+/* A slip in REPLICA_2_BUCKET is not about replica 1. */
+static bool
+is_of_another_replica(const HfSetting *setting, const char *name)
+{
+	static const char prefix[] = "REPLICA_";
+	const size_t at = strlen(prefix);
+
+	return g_str_has_prefix(setting->name, prefix) && g_str_has_prefix(name, prefix) &&
+	       g_ascii_isdigit(name[at]) && name[at] != setting->name[at];
+}
+
+/* Names that AWS's own tools know, and that are near to ours without being meant for them. */
+static const char *const others_names[] = {"AWS_ENDPOINT_URL_S3", NULL};
+
 /* The spelling of one of our names, itself not given, that name may be meant for; g_free() it. */
 static char *
 meant_by(const Sources *sources, const char *name)
@@ -105,6 +119,8 @@ meant_by(const Sources *sources, const char *name)
 		const HfSetting *setting = hf_setting(id);
 		g_autofree char *file_name = g_strconcat(setting->name, "_FILE", NULL);
 
+		if (is_of_another_replica(setting, name))
+			continue;
 		if (is_given(sources, setting->name) || is_given(sources, file_name) ||
 		    (setting->alias && is_given(sources, setting->alias)))
 			continue;
@@ -118,6 +134,22 @@ meant_by(const Sources *sources, const char *name)
 	return NULL;
 }
 
+/* REPLICA_5_BUCKET, REPLICA_0_DIR: one of ours but for a number that no replica has. */
+static bool
+check_replica(const char *name, const char *origin, GError **error)
+{
+	static const char prefix[] = "REPLICA_";
+	const char *digits = name + strlen(prefix);
+	size_t count = g_str_has_prefix(name, prefix) ? strspn(digits, "0123456789") : 0;
+	g_autofree char *first = count > 0 ? g_strconcat(prefix, "1", digits + count, NULL) : NULL;
+
+	if (!first || !is_ours(first) || is_ours(name))
+		return true;
+	return hf_error_set(error, HF_ERROR_USAGE,
+			    "unknown setting %s (%s): there are replicas 1 to %d, such as %s", name, origin,
+			    HF_REPLICAS_MAX, first);
+}
+
 /* Other names are none of our business: the environment and the .env are mostly the web application's. */
 static bool
 check_spelling(const Sources *sources, GError **error)
@@ -128,8 +160,11 @@ check_spelling(const Sources *sources, GError **error)
 
 		g_hash_table_iter_init(&iter, sources->layers[i].names);
 		while (g_hash_table_iter_next(&iter, &name, NULL)) {
-			g_autofree char *meant = is_ours(name) ? NULL : meant_by(sources, name);
+			bool is_known = is_ours(name) || g_strv_contains(others_names, name);
+			g_autofree char *meant = is_known ? NULL : meant_by(sources, name);
 
+			if (!check_replica(name, sources->layers[i].origin, error))
+				return false;
 			if (meant)
 				return hf_error_set(error, HF_ERROR_USAGE,
 						    "unknown setting %s (%s): did you mean %s? Else unset it",
@@ -435,6 +470,13 @@ const char *
 hf_settings_origin(const HfSettings *settings, HfSettingId id)
 {
 	return settings->values[id].origin;
+}
+
+bool
+hf_settings_has_replica(const HfSettings *settings, unsigned number)
+{
+	return hf_settings_text(settings, HF_SET_REPLICA(number, HF_REPLICA_BUCKET)) ||
+	       hf_settings_text(settings, HF_SET_REPLICA(number, HF_REPLICA_DIR));
 }
 
 void

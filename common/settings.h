@@ -11,6 +11,25 @@
 
 #include <stdint.h>
 
+/* Second copies, REPLICA_1_ to REPLICA_4_: the same settings each, HF_SET_REPLICA(1, HF_REPLICA_BUCKET). */
+#define HF_REPLICAS_MAX 4
+typedef enum {
+	HF_REPLICA_DIR,
+	HF_REPLICA_BUCKET,
+	HF_REPLICA_PREFIX,
+	HF_REPLICA_REGION,
+	HF_REPLICA_ENDPOINT_URL,
+	HF_REPLICA_ACCESS_KEY,
+	HF_REPLICA_SECRET_ACCESS_KEY,
+	HF_REPLICA_CA_BUNDLE,
+	HF_REPLICA_FORCE_PATH_STYLE,
+	HF_REPLICA_RETENTION_DAYS,
+	HF_REPLICA_SETTINGS,
+} HfReplicaSetting;
+
+#define HF_SET_REPLICA(number, which) \
+	((HfSettingId)(HF_SET_REPLICAS + ((int)(number)-1) * HF_REPLICA_SETTINGS + (int)(which)))
+
 typedef enum {
 	HF_SET_DATABASE_URL,
 	HF_SET_DB_HOST,
@@ -26,6 +45,10 @@ typedef enum {
 	HF_SET_AWS_ACCESS_KEY_ID, /* AWS_ACCESS_KEY is another name for it */
 	HF_SET_AWS_SECRET_ACCESS_KEY,
 	HF_SET_AWS_SESSION_TOKEN,
+	HF_SET_AWS_ROLE_ARN,
+	HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE,
+	HF_SET_AWS_ROLE_SESSION_NAME,
+	HF_SET_AWS_ENDPOINT_URL_STS,
 	HF_SET_AWS_REGION,
 	HF_SET_AWS_BUCKET_NAME,
 	HF_SET_AWS_ENDPOINT_URL,
@@ -39,8 +62,18 @@ typedef enum {
 	HF_SET_S3_BACKUP_PREFIX,
 	HF_SET_S3_BACKUP_ENDPOINT_URL,
 	HF_SET_S3_BACKUP_REGION,
+	HF_SET_S3_USE_ACCELERATE,
+	HF_SET_S3_SSE,
+	HF_SET_S3_SSE_KMS_KEY_ID,
+	HF_SET_S3_STORAGE_CLASS,
+	HF_SET_S3_TAGS,
+	HF_SET_S3_OBJECT_LOCK_DAYS,
+	HF_SET_S3_OBJECT_LOCK_MODE,
 	HF_SET_BACKUP_COMPRESSION,
 	HF_SET_BACKUP_STATE_DIR,
+	HF_SET_LEASES,
+	HF_SET_LEASE_SECONDS,
+	HF_SET_HOLDFAST_HOST_NAME,
 	HF_SET_BACKUP_RECIPIENTS,
 	HF_SET_BACKUP_PASSPHRASE,
 	HF_SET_BACKUP_IDENTITY,
@@ -58,6 +91,8 @@ typedef enum {
 	HF_SET_KEEP_MONTHLY,
 	HF_SET_KEEP_YEARLY,
 	HF_SET_PRUNE_AFTER_BACKUP,
+	HF_SET_REPLICAS,
+	HF_SET_REPLICAS_LAST = HF_SET_REPLICAS + HF_REPLICAS_MAX * HF_REPLICA_SETTINGS - 1,
 	HF_SET_ARCHIVE_BYTES,
 	HF_SET_S3_TRIES,
 	HF_SET_S3_STALL_SECONDS,
@@ -73,6 +108,7 @@ typedef enum {
 	HF_SET_JWT_ADMIN_VALUES,
 	HF_SET_JWT_ADMIN_SUBJECTS,
 	HF_SET_INTERNAL_TOKEN,
+	HF_SET_METRICS_TOKEN,
 	HF_SET_ENABLE_DAILY_BACKUP,
 	HF_SET_ENABLE_WEEKLY_BACKUP,
 	HF_SET_DAILY_BACKUP_SCHEDULE,
@@ -83,6 +119,20 @@ typedef enum {
 	HF_SET_FCGI_PEER_USERS,
 	HF_SET_HOLDFAST_PROGRAM,
 	HF_SET_FCGI_SOCKET,
+	HF_SET_NOTIFY_ON,
+	HF_SET_NOTIFY_NAME,
+	HF_SET_NOTIFY_EMAIL_TO,
+	HF_SET_NOTIFY_EMAIL_FROM,
+	HF_SET_SMTP_URL,
+	HF_SET_SMTP_USER,
+	HF_SET_SMTP_PASSWORD, /* SMTP_PASS is another name for it */
+	HF_SET_SMTP_TLS,
+	HF_SET_SMTP_CA_BUNDLE,
+	HF_SET_WEBHOOK_URL,
+	HF_SET_WEBHOOK_FORMAT,
+	HF_SET_WEBHOOK_SECRET,
+	HF_SET_WEBHOOK_CA_BUNDLE,
+	HF_SET_HEARTBEAT_URL,
 	HF_SETTING_COUNT,
 } HfSettingId;
 
@@ -105,6 +155,9 @@ typedef struct {
 } HfSetting;
 
 const HfSetting *hf_setting(HfSettingId id);
+
+/* Whether it is a replica's from the second on: what is said of the first one's goes for it. */
+bool hf_setting_is_repeated(HfSettingId id);
 
 typedef struct HfSettings HfSettings;
 
@@ -132,6 +185,9 @@ const char *hf_settings_origin(const HfSettings *settings, HfSettingId id);
 
 /* The file that NAME_FILE names; NULL where the secret did not come from one.  Borrowed. */
 const char *hf_settings_secret_file(const HfSettings *settings, HfSettingId id);
+
+/* Whether a replica of this number, from 1, has a place: REPLICA_n_BUCKET or REPLICA_n_DIR. */
+bool hf_settings_has_replica(const HfSettings *settings, unsigned number);
 
 void hf_settings_free(HfSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSettings, hf_settings_free)

@@ -52,8 +52,8 @@ run() { # prints the command as a user would type it, then runs it
 # Anything of the caller's that would be a setting would count before the env file that is written below.
 while IFS='=' read -r name _; do
 	case $name in
-	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | PG* | JWT_* | INTERNAL_TOKEN* | FCGI_* | HF_STACK_* | TZ | \
-		ENABLE_* | DAILY_* | WEEKLY_* | TRIGGER_* | HOLDFAST_* | SCRATCH_* | VERIFY_* | KEEP_* | SIGNING_*) unset "$name" ;;
+	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | PG* | JWT_* | INTERNAL_TOKEN* | METRICS_TOKEN* | FCGI_* | HF_STACK_* | TZ | \
+		ENABLE_* | DAILY_* | WEEKLY_* | TRIGGER_* | HOLDFAST_* | SCRATCH_* | VERIFY_* | KEEP_* | SIGNING_* | REPLICA_* | NOTIFY_* | SMTP_* | WEBHOOK_* | HEARTBEAT_*) unset "$name" ;;
 	esac
 done < <(env)
 

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/job/cached-sets.h"
+#include "backup/job/elsewhere.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "fcgi/answer.h"
@@ -35,13 +36,22 @@ refresh_behind(HfService *service)
 		g_warning("the list of sets cannot be refreshed: %s", error->message);
 }
 
+void
+hf_catalogue_look(HfService *service, int64_t as_of_s)
+{
+	int64_t now_s = hf_clock_now_s();
+
+	/* A clock that was set back makes it look young for ever. */
+	if (now_s < as_of_s || now_s - as_of_s > HF_CATALOGUE_OLD_S)
+		refresh_behind(service);
+}
+
 GPtrArray *
 hf_catalogue_list(HfService *service, int64_t *as_of_s_out, GError **error)
 {
 	static const char *const words[] = {"refresh", NULL};
 	HfState *state = hf_service_state(service, error);
 	g_autoptr(GPtrArray) sets = state ? hf_cached_sets_list(state, as_of_s_out, error) : NULL;
-	int64_t now_s = hf_clock_now_s();
 
 	if (!sets)
 		return NULL;
@@ -50,10 +60,35 @@ hf_catalogue_list(HfService *service, int64_t *as_of_s_out, GError **error)
 
 		return reply ? hf_cached_sets_list(state, as_of_s_out, error) : NULL;
 	}
-	/* A clock that was set back makes it look young for ever. */
-	if (now_s < *as_of_s_out || now_s - *as_of_s_out > HF_CATALOGUE_OLD_S)
-		refresh_behind(service);
+	hf_catalogue_look(service, *as_of_s_out);
 	return g_steal_pointer(&sets);
+}
+
+/* One process a half minute at most, whoever of the workers is asked: as_of is everybody's. */
+static void
+look_elsewhere_behind(HfService *service)
+{
+	int64_t now_s = hf_clock_now_s();
+	HfJobProgram program = hf_service_program(service);
+	g_autoptr(GError) error = NULL;
+
+	if (now_s >= service->looked_elsewhere_s && now_s - service->looked_elsewhere_s < REFRESH_PAUSE_S)
+		return;
+	service->looked_elsewhere_s = now_s;
+	if (!hf_refresh_leases_start(&program, &error))
+		g_warning("other hosts' jobs cannot be looked for: %s", error->message);
+}
+
+GPtrArray *
+hf_catalogue_elsewhere(HfService *service, HfState *state)
+{
+	int64_t as_of_s, now_s = hf_clock_now_s();
+	GPtrArray *elsewhere = hf_jobs_elsewhere(state, &as_of_s);
+
+	if (g_strcmp0(hf_settings_text(service->settings, HF_SET_LEASES), "off") != 0 &&
+	    (now_s < as_of_s || now_s - as_of_s > HF_ELSEWHERE_OLD_S))
+		look_elsewhere_behind(service);
+	return elsewhere;
 }
 
 HfJson *

@@ -15,6 +15,15 @@
 GPtrArray *hf_catalogue_list(HfService *service, int64_t *as_of_s_out,
 			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Older than this, other hosts' jobs are looked for behind the reply. */
+#define HF_ELSEWHERE_OLD_S 30
+
+/* The jobs of other hosts, of HfLeaseEntry (backup/job/elsewhere.h). */
+GPtrArray *hf_catalogue_elsewhere(HfService *service, HfState *state);
+
+/* Looks anew behind the reply where that is long ago, or never was; waits for nothing. */
+void hf_catalogue_look(HfService *service, int64_t as_of_s);
+
 /* {"location", "asOf"}: where backups go, and when it was looked at last. */
 HfJson *hf_catalogue_store(const HfService *service, int64_t as_of_s);
 

@@ -13,6 +13,10 @@ HfReply *hf_handle_trigger(HfService *service, const HfRequest *request, char **
 HfReply *hf_handle_status(HfService *service, const HfRequest *request, char **arguments,
 			  const HfRoute *route);
 
+/* metrics.c */
+HfReply *hf_handle_metrics(HfService *service, const HfRequest *request, char **arguments,
+			   const HfRoute *route);
+
 /* sets.c */
 HfReply *hf_handle_sets(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route);
 HfReply *hf_handle_set(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route);
@@ -25,6 +29,8 @@ HfReply *hf_handle_verify(HfService *service, const HfRequest *request, char **a
 			  const HfRoute *route);
 HfReply *hf_handle_restore(HfService *service, const HfRequest *request, char **arguments,
 			   const HfRoute *route);
+HfReply *hf_handle_replicate(HfService *service, const HfRequest *request, char **arguments,
+			     const HfRoute *route);
 HfReply *hf_handle_prune(HfService *service, const HfRequest *request, char **arguments,
 			 const HfRoute *route);
 

@@ -2,6 +2,7 @@
 
 #include "backup/job/marks.h"
 #include "backup/job/record.h"
+#include "backup/notify/configured.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "fcgi/answer.h"
@@ -52,6 +53,20 @@ parameters_of(const char *schedule, const char *kind)
 	else if (strcmp(kind, "backup images") == 0)
 		hf_json_add_flag(parameters, "full", true);
 	return parameters;
+}
+
+/* ---- messages ---- */
+
+/* The timer calls when it starts, and for each run: what a crash or a reboot left in the outbox goes out then. */
+static void
+deliver(const HfService *service, HfState *state)
+{
+	HfJobProgram program = hf_service_program(service);
+	g_autoptr(GError) error = NULL;
+
+	if (hf_notify_is_configured(service->settings) &&
+	    !hf_deliver_start(&program, hf_state_folder(state), &error))
+		g_warning("messages cannot be delivered: %s", error->message);
 }
 
 /* ---- run ---- */
@@ -147,7 +162,10 @@ hf_handle_run(HfService *service, const HfRequest *request, char **arguments, co
 	state = hf_service_state(service, &error);
 	if (!state || !is_past(state, run->name, json_object_get_int64(slot), &past, &error))
 		return hf_reply_error(error, route->failure);
-	return past ? already() : start(service, state, route, run->name, json_object_get_int64(slot));
+	if (past)
+		return already();
+	deliver(service, state);
+	return start(service, state, route, run->name, json_object_get_int64(slot));
 }
 
 HfReply *
@@ -169,5 +187,6 @@ hf_handle_slots(HfService *service, const HfRequest *request, char **arguments, 
 		json_object_object_add(member, "lastSlot",
 				       slot_s != 0 ? json_object_new_int64(slot_s) : NULL);
 	}
+	deliver(service, state);
 	return hf_reply_json(200, g_steal_pointer(&members));
 }

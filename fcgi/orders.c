@@ -25,29 +25,6 @@ order(HfService *service, const HfRequest *request, const HfRoute *route, const 
 	return refusal ? refusal : hf_answer_accepted(job, message);
 }
 
-HfReply *
-hf_handle_verify(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
-{
-	static const HfMember known[] = {{"level", json_type_int}, {0}};
-	HfReply *refusal = hf_answer_check_set(arguments[0], route);
-	g_autoptr(HfJson) body = refusal ? NULL : hf_body_parse(request, known, route->failure, &refusal);
-	HfJson *parameters;
-	HfJson *level = NULL;
-
-	if (!body)
-		return refusal;
-	if (json_object_object_get_ex(body, "level", &level) &&
-	    (json_object_get_int64(level) < 1 || json_object_get_int64(level) > LEVEL_MAX))
-		return refuse(route, "level: 1 (stored), 2 (read), 3 (restored) or 4 (equal) is wanted");
-	parameters = json_object_new_object();
-	hf_json_add_text(parameters, "set", arguments[0]);
-	if (level)
-		hf_json_add(parameters, "level", json_object_get(level));
-	return order(service, request, route, "verify", parameters, "Verification started");
-}
-
-/* ---- restore ---- */
-
 /* Copies a member under another name, where it was sent. */
 static void
 pass_on(HfJson *from, const char *name, HfJson *to, const char *as)
@@ -65,6 +42,49 @@ text_of(HfJson *body, const char *name)
 
 	return json_object_object_get_ex(body, name, &value) ? json_object_get_string(value) : NULL;
 }
+
+/* Which store is read: a replica's name, which must be one of the settings'; NULL: nothing is wrong. */
+static const char *
+check_from(const HfService *service, HfJson *body)
+{
+	const char *from = text_of(body, "from");
+
+	for (unsigned number = 1; from && number <= HF_REPLICAS_MAX; number++) {
+		g_autofree char *name = g_strdup_printf("replica-%u", number);
+
+		if (strcmp(from, name) == 0 && hf_settings_has_replica(service->settings, number))
+			return NULL;
+	}
+	return from ? "from: the name of a replica that has a place in the settings is wanted, such as "
+		      "replica-1"
+		    : NULL;
+}
+
+HfReply *
+hf_handle_verify(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
+{
+	static const HfMember known[] = {{"level", json_type_int}, {"from", json_type_string}, {0}};
+	HfReply *refusal = hf_answer_check_set(arguments[0], route);
+	g_autoptr(HfJson) body = refusal ? NULL : hf_body_parse(request, known, route->failure, &refusal);
+	HfJson *parameters;
+	HfJson *level = NULL;
+
+	if (!body)
+		return refusal;
+	if (json_object_object_get_ex(body, "level", &level) &&
+	    (json_object_get_int64(level) < 1 || json_object_get_int64(level) > LEVEL_MAX))
+		return refuse(route, "level: 1 (stored), 2 (read), 3 (restored) or 4 (equal) is wanted");
+	if (check_from(service, body))
+		return refuse(route, check_from(service, body));
+	parameters = json_object_new_object();
+	hf_json_add_text(parameters, "set", arguments[0]);
+	if (level)
+		hf_json_add(parameters, "level", json_object_get(level));
+	pass_on(body, "from", parameters, "from");
+	return order(service, request, route, "verify", parameters, "Verification started");
+}
+
+/* ---- restore ---- */
 
 /* What is wrong with a restore of the database; NULL: nothing. */
 static const char *
@@ -115,6 +135,7 @@ restore_parameters(const char *set, HfJson *body, bool is_database)
 
 	hf_json_add_text(parameters, "set", set);
 	pass_on(body, "jobs", parameters, "jobs");
+	pass_on(body, "from", parameters, "from");
 	if (is_database) {
 		pass_on(body, "tables", parameters, "table");
 		pass_on(body, "confirm", parameters, "confirm");
@@ -132,13 +153,10 @@ restore_parameters(const char *set, HfJson *body, bool is_database)
 HfReply *
 hf_handle_restore(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
 {
-	static const HfMember known[] = {{"what", json_type_string},
-					 {"confirm", json_type_string},
-					 {"tables", json_type_array},
-					 {"only", json_type_string},
-					 {"mode", json_type_string},
-					 {"jobs", json_type_int},
-					 {0}};
+	static const HfMember known[] = {{"what", json_type_string},  {"confirm", json_type_string},
+					 {"tables", json_type_array}, {"only", json_type_string},
+					 {"mode", json_type_string},  {"jobs", json_type_int},
+					 {"from", json_type_string},  {0}};
 	HfReply *refusal = hf_answer_check_set(arguments[0], route);
 	g_autoptr(HfJson) body = refusal ? NULL : hf_body_parse(request, known, route->failure, &refusal);
 	HfJson *jobs = NULL;
@@ -156,6 +174,7 @@ hf_handle_restore(HfService *service, const HfRequest *request, char **arguments
 	if (json_object_object_get_ex(body, "jobs", &jobs) &&
 	    (json_object_get_int64(jobs) < 1 || json_object_get_int64(jobs) > RESTORE_JOBS_MAX))
 		wrong = "jobs: a number from 1 to 64 is wanted";
+	wrong = wrong ? wrong : check_from(service, body);
 	if (wrong)
 		return refuse(route, wrong);
 	return order(service, request, route, is_database ? "restore database" : "restore images",
@@ -186,4 +205,34 @@ hf_handle_prune(HfService *service, const HfRequest *request, char **arguments, 
 		return order(service, request, route, "prune", NULL, "Prune started");
 	reply = hf_tool_run(service->tool, dry_words, &error);
 	return reply ? hf_reply_json(200, reply) : hf_reply_error(error, route->failure);
+}
+
+/* ---- replicate ---- */
+
+HfReply *
+hf_handle_replicate(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
+{
+	static const HfMember known[] = {{"replica", json_type_int}, {0}};
+	HfReply *refusal = NULL;
+	g_autoptr(HfJson) body = hf_body_parse(request, known, route->failure, &refusal);
+	g_autoptr(HfJson) parameters = NULL;
+	HfJson *number = NULL;
+
+	(void)arguments;
+	if (!body)
+		return refusal;
+	parameters = json_object_new_object();
+	if (json_object_object_get_ex(body, "replica", &number)) {
+		int64_t which = json_object_get_int64(number);
+
+		if (which < 1 || which > HF_REPLICAS_MAX ||
+		    !hf_settings_has_replica(service->settings, (unsigned)which))
+			return refuse(route,
+				      "replica: the number of a replica that has a place in the settings is "
+				      "wanted");
+		hf_json_add(parameters, "replica",
+			    json_object_new_string(json_object_to_json_string(number)));
+	}
+	return order(service, request, route, "replicate", g_steal_pointer(&parameters),
+		     "Replication started");
 }

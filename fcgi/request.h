@@ -43,6 +43,7 @@ typedef struct {
 	size_t body_declared; /* CONTENT_LENGTH */
 	GByteArray *body;     /* filled by the loop */
 	HfRefusal *refusal;   /* NULL: well formed */
+	bool is_scrape;       /* let in by METRICS_TOKEN; set by the service */
 	char *who;            /* the principal, set by the service; NULL before */
 	/*
 	 * Sleeps so long, and gives false at once where the client has gone or the worker is to stop: the handler then ends

@@ -5,6 +5,9 @@
 
 #include "fcgi/service.h"
 
+/* The path, and the pattern, of what METRICS_TOKEN opens. */
+#define HF_METRICS_ROUTE "metrics"
+
 typedef struct HfRoute HfRoute;
 
 /* arguments are the segments that stars stood for, in order; two stars give the rest, joined by slashes. */

@@ -2,7 +2,8 @@
  * fcgi/service.h -- a request in, a reply out: authorised, then routed, then handled, noted and logged.
  *
  * Authorisation comes first, so that no route can forget it and whoever has no token learns nothing of what there is.  The
- * paths of the timer ("internal/...") want the internal token, which opens nothing else.
+ * paths of the timer ("internal/...") want the internal token, which opens nothing else; nor does METRICS_TOKEN open more than
+ * the metrics.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 #include "fcgi/tool.h"
 #include "timer/runs.h"
 
-/* The status as it was made last; it is sent again for as long as nobody wrote to the state. */
+/* A reply as it was made last (made.h); it is sent again for as long as nobody wrote to the state. */
 typedef struct {
 	GBytes *body;
 	GBytes *packed; /* the same by gzip: it is packed once and sent many times */
@@ -23,20 +24,23 @@ typedef struct {
 	char *packed_etag;
 	uint64_t version;
 	int64_t until_s; /* what it says of running jobs and next runs is true up to here */
-} HfMadeStatus;
+} HfMade;
 
 typedef struct {
-	const HfSettings *settings; /* borrowed */
+	const HfSettings *settings;    /* borrowed */
+	const HfSecret *metrics_token; /* NULL: there is none.  Borrowed */
 	HfAuth *auth;
 	HfTool *tool;
 	HfRuns *runs;
 	HfState *state;   /* NULL where it could not be opened: see hf_service_state() */
 	unsigned workers; /* in the pool */
-	HfMadeStatus status;
-	int64_t refreshed_s;   /* when a refresh of the cached sets was started last */
-	GPtrArray *audit;      /* lines that are not written yet */
-	int64_t audit_since_s; /* of the oldest of them */
-	int64_t warned_s;      /* when a state that cannot be written was told of last */
+	HfMade status;
+	HfMade metrics;
+	int64_t looked_elsewhere_s; /* when this worker last had other hosts' jobs looked for */
+	int64_t refreshed_s;        /* when a refresh of the cached sets was started last */
+	GPtrArray *audit;           /* lines that are not written yet */
+	int64_t audit_since_s;      /* of the oldest of them */
+	int64_t warned_s;           /* when a state that cannot be written was told of last */
 } HfService;
 
 /* Takes auth and tool.  USAGE where a setting of the schedule is wrong. */

@@ -1,19 +1,16 @@
 #include "config.h"
 
 #include "backup/job/cached-sets.h"
+#include "backup/job/elsewhere.h"
 #include "backup/job/record.h"
+#include "backup/job/replicas.h"
 #include "common/clock.h"
 #include "fcgi/answer.h"
 #include "fcgi/catalogue.h"
 #include "fcgi/handlers.h"
+#include "fcgi/made.h"
 
 #include <string.h>
-#define ZLIB_CONST /* it does not write to what it reads */
-#include <zlib.h>
-
-/* While a job runs the reply is made anew this often; and once a minute at least. */
-#define RUNNING_TRUE_S 1
-#define TRUE_S 60
 
 /* ---- what the earlier API told ---- */
 
@@ -73,6 +70,27 @@ running_job(HfState *state)
 	return record ? hf_job_record_to_json(record, hf_clock_now_s()) : NULL;
 }
 
+/* Null where there is none; our own before those of other hosts, all of which stand in "elsewhere". */
+static bool
+add_running(HfService *service, HfState *state, HfJson *members)
+{
+	g_autoptr(GPtrArray) others = hf_catalogue_elsewhere(service, state);
+	HfJson *running = running_job(state);
+	HfJson *elsewhere = json_object_new_array();
+	int64_t now_s = hf_clock_now_s();
+
+	for (guint i = 0; i < others->len; i++) {
+		HfJson *job = hf_lease_entry_to_job(others->pdata[i], now_s);
+
+		if (!running)
+			running = json_object_get(job);
+		json_object_array_add(elsewhere, job);
+	}
+	json_object_object_add(members, "running", running);
+	hf_json_add(members, "elsewhere", elsewhere);
+	return running != NULL;
+}
+
 static HfJson *
 last_success(const GPtrArray *sets)
 {
@@ -114,98 +132,68 @@ next_runs(const HfRuns *runs, int64_t now_s, int64_t *first_s)
 	return member;
 }
 
+/* An empty array where there are no replicas, or the state does not tell. */
+static HfJson *
+replicas(HfState *state, const HfSettings *settings)
+{
+	g_autoptr(GPtrArray) known = hf_replicas_of(state, settings, NULL);
+	HfJson *array = json_object_new_array();
+
+	for (guint i = 0; known && i < known->len; i++)
+		json_object_array_add(array, hf_replica_state_to_json(known->pdata[i]));
+	return array;
+}
+
 /* Makes the reply, and notes up to when it is true. */
 static HfJson *
 make(HfService *service, HfState *state, GError **error)
 {
 	int64_t as_of_s = 0, now_s = hf_clock_now_s();
 	g_autoptr(GPtrArray) sets = hf_catalogue_list(service, &as_of_s, error);
-	HfJson *members, *running;
+	HfJson *members;
+	bool is_running;
 	uint64_t files;
 
 	if (!sets)
 		return NULL;
 	members = json_object_new_object();
-	running = running_job(state);
-	service->status.until_s = now_s + (running ? RUNNING_TRUE_S : TRUE_S);
 	hf_json_add_flag(members, "success", true);
 	hf_json_add_number(members, "totalBackups", 0);
 	hf_json_add_number(members, "retentionDays",
 			   (uint64_t)hf_settings_number(service->settings, HF_SET_BACKUP_RETENTION_DAYS));
 	files = add_groups(members, sets);
 	json_object_object_add(members, "totalBackups", json_object_new_int64((int64_t)files));
-	/* Null where there is none. */
-	json_object_object_add(members, "running", running);
+	is_running = add_running(service, state, members);
+	service->status.until_s = now_s + (is_running ? HF_MADE_RUNNING_S : HF_MADE_S);
 	json_object_object_add(members, "lastSuccess", last_success(sets));
 	hf_json_add(members, "nextRuns", next_runs(service->runs, now_s, &service->status.until_s));
+	hf_json_add(members, "replicas", replicas(state, service->settings));
 	hf_json_add(members, "store", hf_catalogue_store(service, as_of_s));
 	return members;
 }
 
 static bool
-is_current(const HfMadeStatus *status, uint64_t version, int64_t now_s)
-{
-	return status->body && status->version == version && now_s < status->until_s &&
-	       status->until_s - now_s <= TRUE_S;
-}
-
-/* NULL where it cannot be packed; 31: a gzip stream of the largest window (zlib.h, deflateInit2). */
-static GBytes *
-pack(GBytes *body)
-{
-	z_stream stream = {0};
-	gsize len;
-	const void *bytes = g_bytes_get_data(body, &len);
-	g_autofree Bytef *packed = NULL;
-	uLong bound;
-	int result;
-
-	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return NULL;
-	bound = deflateBound(&stream, len);
-	packed = g_malloc(bound);
-	stream.next_in = bytes;
-	stream.avail_in = (uInt)len;
-	stream.next_out = packed;
-	stream.avail_out = (uInt)bound;
-	result = deflate(&stream, Z_FINISH);
-	(void)deflateEnd(&stream);
-	return result == Z_STREAM_END ? g_bytes_new(packed, stream.total_out) : NULL;
-}
-
-static void
-keep(HfMadeStatus *status, GBytes *body, uint64_t version)
-{
-	g_clear_pointer(&status->body, g_bytes_unref);
-	g_clear_pointer(&status->packed, g_bytes_unref);
-	g_free(status->etag);
-	g_free(status->packed_etag);
-	status->body = g_bytes_ref(body);
-	status->packed = pack(body);
-	status->etag = hf_answer_etag(body);
-	status->packed_etag = status->packed ? hf_answer_etag(status->packed) : NULL;
-	status->version = version;
-}
-
-static bool
 update(HfService *service, GError **error)
 {
-	HfMadeStatus *status = &service->status;
+	HfMade *made = &service->status;
 	HfState *state = hf_service_state(service, error);
-	uint64_t version = state ? hf_state_version(state) : 0;
+	/* Of two numbers one; the factor is that of a common hash, 2^64 by the golden ratio. */
+	uint64_t version = state ? hf_state_version(state) +
+					   hf_jobs_elsewhere_version(state) * UINT64_C(0x9e3779b97f4a7c15)
+				 : 0;
 	HfJson *members;
 	HfReply *reply;
 
 	if (!state)
 		return false;
-	if (is_current(status, version, hf_clock_now_s()))
+	if (hf_made_is_current(made, version, hf_clock_now_s()))
 		return true;
 	members = make(service, state, error);
 	if (!members)
 		return false;
 	reply = hf_reply_json(200, members);
 	/* The version as it was before: what was written meanwhile makes the next reply. */
-	keep(status, reply->body, version);
+	hf_made_keep(made, reply->body, version);
 	hf_reply_free(reply);
 	return true;
 }
@@ -213,24 +201,10 @@ update(HfService *service, GError **error)
 HfReply *
 hf_handle_status(HfService *service, const HfRequest *request, char **arguments, const HfRoute *route)
 {
-	const HfMadeStatus *status = &service->status;
 	g_autoptr(GError) error = NULL;
-	HfReply *reply;
-	const char *etag;
-	bool is_packed;
 
 	(void)arguments;
 	if (!update(service, &error))
 		return hf_reply_error(error, route->failure);
-	is_packed = status->packed && hf_request_accepts_gzip(request);
-	etag = is_packed ? status->packed_etag : status->etag;
-	if (hf_answer_is_known(request, etag))
-		reply = hf_reply_new(304);
-	else
-		reply = hf_reply_bytes(200, "application/json", is_packed ? status->packed : status->body);
-	hf_reply_add_header(reply, "ETag", etag);
-	hf_reply_add_header(reply, "Vary", "Accept-Encoding");
-	if (is_packed && reply->body)
-		hf_reply_add_header(reply, "Content-Encoding", "gzip");
-	return reply;
+	return hf_made_reply(&service->status, request, "application/json");
 }

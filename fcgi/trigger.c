@@ -48,7 +48,7 @@ duration_of(const HfJobRecord *record)
 }
 
 static HfReply *
-completed(const HfJobRecord *record, const HfRoute *route)
+completed(const HfJobRecord *record, const HfRoute *route, const char *warning)
 {
 	HfJson *members = json_object_new_object();
 	HfReply *reply;
@@ -63,9 +63,22 @@ completed(const HfJobRecord *record, const HfRoute *route)
 		hf_json_add_bytes(members, "file", record->file);
 	hf_json_add_text(members, "set", record->set_id);
 	hf_json_add_text(members, "job", record->id);
+	hf_json_add_text(members, "warning", warning);
 	reply = hf_reply_json(200, members);
 	reply->what = g_strdup(record->id);
 	return reply;
+}
+
+/* Whose job was in the way, where that was another host's. */
+static void
+add_elsewhere(const HfJobRecord *record, HfJson *members)
+{
+	g_autoptr(HfJson)
+		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
+	HfJson *elsewhere = NULL;
+
+	if (result && json_object_object_get_ex(result, "elsewhere", &elsewhere))
+		hf_json_add(members, "elsewhere", json_object_get(elsewhere));
 }
 
 /* The words of a job's code are those of the reply. */
@@ -74,6 +87,8 @@ failed(const HfJobRecord *record, const HfRoute *route)
 {
 	HfJson *members = json_object_new_object();
 	bool is_suspect = record->status == HF_JOB_DONE;
+	const char *code = record->error_code ? record->error_code : "failed";
+	unsigned status = strcmp(code, "transient") == 0 ? 503 : strcmp(code, "conflict") == 0 ? 409 : 500;
 	g_autofree char *text = NULL;
 
 	hf_json_add_text(members, "set", record->set_id);
@@ -85,19 +100,34 @@ failed(const HfJobRecord *record, const HfRoute *route)
 				       record->id);
 	else
 		text = g_strdup(record->error ? record->error : hf_job_status_word(record->status));
-	return hf_reply_problem_with(
-		strcmp(record->error_code ? record->error_code : "", "transient") == 0 ? 503 : 500,
-		is_suspect           ? HF_CODE_SUSPECT
-		: record->error_code ? record->error_code
-				     : "failed",
-		route->failure, text, members);
+	add_elsewhere(record, members);
+	return hf_reply_problem_with(status, is_suspect ? HF_CODE_SUSPECT : code, route->failure, text,
+				     members);
+}
+
+/* What the run warned of, where the set itself is as good as any; g_free() it. */
+static char *
+warning_of(const HfJobRecord *record)
+{
+	g_autoptr(HfJson)
+		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
+	const char *text = NULL;
+
+	return json_object_is_type(result, json_type_object) &&
+			       hf_json_find_text(result, "warning", &text, NULL)
+		       ? g_strdup(text)
+		       : NULL;
 }
 
 static HfReply *
 conclude(const HfJobRecord *record, const HfRoute *route)
 {
-	return record->status == HF_JOB_DONE && record->exit == 0 ? completed(record, route)
-								  : failed(record, route);
+	g_autofree char *warning = record->status == HF_JOB_DONE && record->exit != 0 ? warning_of(record)
+										      : NULL;
+
+	return record->status == HF_JOB_DONE && (record->exit == 0 || warning)
+		       ? completed(record, route, warning)
+		       : failed(record, route);
 }
 
 /* Whoever leaves, or a worker that is to stop, ends the waiting and not the backup. */

@@ -35,8 +35,8 @@ trap 'exit 143' TERM HUP
 # Anything of the caller's that would be a setting must not reach the tests.
 while IFS='=' read -r name _; do
 	case $name in
-	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ | \
-		KEEP_* | PRUNE_* | SCRATCH_* | VERIFY_* | SHRINK_* | SIGNING_* | ARCHIVE_BYTES) unset "$name" ;;
+	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | METRICS_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ | \
+		KEEP_* | PRUNE_* | REPLICA_* | SCRATCH_* | VERIFY_* | SHRINK_* | SIGNING_* | ARCHIVE_BYTES | NOTIFY_* | SMTP_* | WEBHOOK_* | HEARTBEAT_*) unset "$name" ;;
 	esac
 done < <(env)
 export LC_ALL=C.UTF-8

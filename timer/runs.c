@@ -35,6 +35,15 @@ hf_runs_load(const HfSettings *settings, GError **error)
 	return g_steal_pointer(&runs);
 }
 
+int64_t
+hf_run_next(const HfRuns *runs, const HfRun *run, int64_t now_s)
+{
+	int64_t next_s = run->is_enabled ? hf_schedule_next(&run->cron, runs->zone, now_s)
+					 : HF_SCHEDULE_NEVER;
+
+	return next_s == HF_SCHEDULE_NEVER ? 0 : next_s;
+}
+
 void
 hf_runs_free(HfRuns *runs)
 {

@@ -24,5 +24,8 @@ typedef struct {
 
 /* USAGE names the setting that is wrong; an expression is checked even where its run is not enabled. */
 HfRuns *hf_runs_load(const HfSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* When it runs next; 0 where it is not enabled, or never comes. */
+int64_t hf_run_next(const HfRuns *runs, const HfRun *run, int64_t now_s);
+
 void hf_runs_free(HfRuns *runs);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfRuns, hf_runs_free)

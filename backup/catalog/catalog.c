@@ -2,6 +2,7 @@
 
 #include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/hold.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"

@@ -4,6 +4,7 @@
 #include "backup/catalog/manifest-impl.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 
@@ -326,6 +327,20 @@ hf_chain_troubles(const HfChain *chain, int64_t lost_s)
 
 /* ---- what else is asked ---- */
 
+GPtrArray *
+hf_chain_ids(const HfChain *chain)
+{
+	GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = chain->nodes->len; i > 0; i--) {
+		const HfChainNode *node = chain->nodes->pdata[i - 1];
+
+		if (node->exists)
+			g_ptr_array_add(ids, g_strdup(node->id));
+	}
+	return ids;
+}
+
 HfChainCounts
 hf_chain_counts(const HfChain *chain)
 {
@@ -378,7 +393,7 @@ hf_chain_acknowledge(HfStore *store, const char *id, int64_t now_s, GError **err
 	deletion->id = g_strdup(id);
 	deletion->sha256 = g_strdup(sought.link->sha256);
 	deletion->at_s = now_s;
-	deletion->host = g_strdup(g_get_host_name());
+	deletion->host = g_strdup(hf_host_name());
 	deletion->previous = hf_links_new();
 	behind = find_strangers(chain);
 	g_hash_table_iter_init(&iter, behind);

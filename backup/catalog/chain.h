@@ -32,6 +32,9 @@ GArray *hf_chain_heads(const HfChain *chain);
  */
 GPtrArray *hf_chain_troubles(const HfChain *chain, int64_t lost_s);
 
+/* The ids of the sets that are there, of char *, oldest first. */
+GPtrArray *hf_chain_ids(const HfChain *chain);
+
 typedef struct {
 	unsigned sets, is_signed, deletions;
 } HfChainCounts;

@@ -7,6 +7,7 @@
 #include "backup/sign/minisign.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 
@@ -83,11 +84,11 @@ find_own(const GPtrArray *sets, const char *id)
 /* ---- deleting ---- */
 
 /* Replaces a claim that a killed remover left after the commit: beside a manifest it means nothing. */
-static bool
-write_claim(HfStore *store, const char *id, GError **error)
+bool
+hf_set_claim_deleted(HfStore *store, const char *id, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	g_autofree char *text = g_strdup_printf("deleted by %s\n", g_get_host_name());
+	g_autofree char *text = g_strdup_printf("deleted by %s\n", hf_host_name());
 	g_autoptr(HfStage) stage = hf_store_write(store, claim, NULL, error);
 
 	return stage && hf_stage_write(stage, text, strlen(text), error) && hf_stage_finish(stage, error);
@@ -136,7 +137,7 @@ announce(HfStore *store, const char *id, int64_t now_s, bool *is_there_out, GErr
 	g_autoptr(GError) trouble = NULL;
 
 	*is_there_out = true;
-	if (!write_claim(store, id, error))
+	if (!hf_set_claim_deleted(store, id, error))
 		return false;
 	if (hf_deletion_record(store, id, now_s, &trouble))
 		return true;

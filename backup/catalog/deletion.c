@@ -8,6 +8,7 @@
 #include "backup/stage/sink.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 
@@ -103,7 +104,7 @@ hf_deletion_record(HfStore *store, const char *id, int64_t now_s, GError **error
 	deletion->id = g_strdup(id);
 	deletion->sha256 = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, json);
 	deletion->at_s = now_s;
-	deletion->host = g_strdup(g_get_host_name());
+	deletion->host = g_strdup(hf_host_name());
 	deletion->previous = hf_links_new();
 	for (guint i = 0; manifest && manifest->previous && i < manifest->previous->len; i++)
 		if (!add_previous(store, &g_array_index(manifest->previous, HfLink, i), deletion->previous,

@@ -5,6 +5,7 @@
 #include "backup/stage/sink.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 #include "common/json.h"
 
 #include <string.h>
@@ -42,7 +43,7 @@ hf_hold_set(HfStore *store, const HfSet *set, const char *reason, int64_t now_s,
 	hf_json_add_number(object, "version", 1);
 	hf_json_add_text(object, "set", set->id);
 	hf_json_add_text(object, "at", at);
-	hf_json_add_bytes(object, "host", g_get_host_name());
+	hf_json_add_bytes(object, "host", hf_host_name());
 	hf_json_add_bytes(object, "reason", reason && *reason ? reason : NULL);
 	text = g_strconcat(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN), "\n", NULL);
 	key = hf_name_hold(set->id);

@@ -4,6 +4,7 @@
 #include "backup/catalog/names.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 #include "common/json.h"
 
 #include <string.h>
@@ -28,9 +29,33 @@ hf_manifest_begin(const char *id, int64_t started_s)
 	HfManifest *manifest = hf_manifest_new(id);
 
 	manifest->started_s = started_s;
-	manifest->host = g_strdup(g_get_host_name());
+	manifest->host = g_strdup(hf_host_name());
 	manifest->program = g_strdup(PACKAGE_STRING);
+	manifest->metrics = hf_run_metrics_begin();
 	return manifest;
+}
+
+/* What was read: archives of earlier sets cost nothing. */
+static uint64_t
+plain_bytes(const HfManifest *manifest)
+{
+	uint64_t bytes = manifest->database ? manifest->database->archive->plain_bytes : 0;
+
+	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++) {
+		const HfImageArchive *archive = manifest->images->archives->pdata[i];
+
+		if (strcmp(archive->set_id, manifest->id) == 0)
+			bytes += archive->archive->plain_bytes;
+	}
+	return bytes;
+}
+
+void
+hf_manifest_end(HfManifest *manifest)
+{
+	manifest->finished_s = hf_clock_now_s();
+	if (manifest->metrics)
+		hf_run_metrics_end(manifest->metrics, plain_bytes(manifest));
 }
 
 void
@@ -78,6 +103,7 @@ hf_manifest_free(HfManifest *manifest)
 	hf_images_record_free(manifest->images);
 	g_clear_pointer(&manifest->previous, g_array_unref);
 	g_free(manifest->sha256);
+	hf_run_metrics_free(manifest->metrics);
 	if (manifest->alarms)
 		g_ptr_array_unref(manifest->alarms);
 	g_free(manifest->alarms_against);
@@ -205,6 +231,8 @@ hf_manifest_to_json(const HfManifest *manifest)
 	if (manifest->images)
 		hf_json_add(object, "images", hf_images_record_to_json(manifest->images));
 	hf_links_to_json(object, manifest->previous);
+	if (manifest->metrics)
+		hf_json_add(object, "metrics", hf_run_metrics_to_json(manifest->metrics));
 	text = g_strconcat(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
 									  JSON_C_TO_STRING_SPACED |
 									  JSON_C_TO_STRING_NOSLASHESCAPE),
@@ -442,6 +470,21 @@ parse_halves(HfJson *object, HfManifest *manifest, GError **error)
 }
 
 static bool
+parse_metrics(HfJson *object, HfManifest *manifest, GError **error)
+{
+	HfJson *metrics;
+
+	if (!hf_json_find_object(object, "metrics", &metrics, error))
+		return false;
+	if (!metrics)
+		return true;
+	manifest->metrics = hf_run_metrics_parse(metrics, error);
+	if (!manifest->metrics)
+		g_prefix_error(error, "metrics: ");
+	return manifest->metrics != NULL;
+}
+
+static bool
 parse_manifest(HfJson *object, HfManifest *manifest, GError **error)
 {
 	return check_head(object, manifest->id, error) && parse_status(object, &manifest->status, error) &&
@@ -450,7 +493,8 @@ parse_manifest(HfJson *object, HfManifest *manifest, GError **error)
 	       parse_time(object, "finished", &manifest->finished_s, error) &&
 	       hf_json_find_bytes(object, "host", &manifest->host, error) &&
 	       find_copy(object, "program", &manifest->program, error) &&
-	       hf_links_parse(object, &manifest->previous, error) && parse_halves(object, manifest, error);
+	       hf_links_parse(object, &manifest->previous, error) && parse_halves(object, manifest, error) &&
+	       parse_metrics(object, manifest, error);
 }
 
 HfManifest *

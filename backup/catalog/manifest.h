@@ -8,6 +8,7 @@
 
 #include "backup/archive/archive.h"
 #include "backup/catalog/signed.h"
+#include "backup/catalog/run-metrics.h"
 
 #define HF_SET_ID_LEN 19 /* "2024-01-15_02-00-00", UTC */
 
@@ -118,14 +119,17 @@ typedef struct {
 	/* Of a set that was read; not a part of the stored manifest either. */
 	char *sha256; /* of its bytes */
 	HfSigned is_signed;
+	HfRunMetrics *metrics; /* NULL: not known */
 	/* Of a set that is being made; not a part of the stored manifest (backup/job/guard.h, docs/format.md). */
 	GPtrArray *alarms;    /* NULL, or of char *: why it is suspect */
 	char *alarms_against; /* NULL, or the id of the set that it was compared with */
 } HfManifest;
 
 HfManifest *hf_manifest_new(const char *id);
-/* The same, with this host and program as who makes it. */
+/* The same, with this host and program as who makes it; the run is measured from now on. */
 HfManifest *hf_manifest_begin(const char *id, int64_t started_s);
+/* All but the commit is done: that is when the run finished, and what it cost. */
+void hf_manifest_end(HfManifest *manifest);
 HfDatabaseRecord *hf_database_record_new(void);
 void hf_database_record_free(HfDatabaseRecord *record);
 HfImagesRecord *hf_images_record_new(void);

@@ -219,3 +219,30 @@ hf_name_read(const char *key)
 		return read_archive_name(key + strlen(HF_IMAGES_PREFIX "_"), HF_NAME_IMAGES, ".tar.gz");
 	return (HfName){0};
 }
+
+HfKeeping
+hf_name_keeping(const char *key)
+{
+	HfName name = hf_name_read(key);
+
+	switch (name.kind) {
+	case HF_NAME_DATABASE:
+		return strstr(key, HF_EXT_DUMP) ? HF_KEEPING_BULK : HF_KEEPING_SET;
+	case HF_NAME_IMAGES:
+		return strstr(key, HF_EXT_TARBALL) ? HF_KEEPING_BULK : HF_KEEPING_SET;
+	case HF_NAME_MANIFEST:
+	case HF_NAME_SIGNATURE:
+	case HF_NAME_BESIDE:
+	case HF_NAME_SUSPECT:
+		return HF_KEEPING_SET;
+	case HF_NAME_PROOF:
+	case HF_NAME_FAILED:
+	case HF_NAME_ACCEPTED:
+	case HF_NAME_CLAIM:
+	case HF_NAME_HOLD:
+	case HF_NAME_DELETION:
+	case HF_NAME_OTHER:
+		return HF_KEEPING_LOOSE;
+	}
+	g_assert_not_reached();
+}

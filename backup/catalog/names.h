@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backup/archive/archive.h"
+#include "backup/store/keeping.h"
 
 #define HF_DATABASE_PREFIX "database_backup"
 #define HF_IMAGES_PREFIX "images_backup"
@@ -59,3 +60,9 @@ typedef struct {
 
 /* What a key says. */
 HfName hf_name_read(const char *key);
+
+/*
+ * Whether a set needs this object unchanged for as long as it exists, and whether only a restore reads it: docs/format.md,
+ * "What a bucket is asked for".
+ */
+HfKeeping hf_name_keeping(const char *key);

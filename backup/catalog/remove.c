@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/remove.h"
+#include "backup/catalog/fence.h"
 #include "common/error.h"
 
 void
@@ -56,6 +57,8 @@ hf_remove(HfStore *store, const GPtrArray *keys, int64_t now_s, GPtrArray *retai
 {
 	g_autoptr(GError) refusal = NULL;
 
+	if (keys->len > 0 && !hf_fence_check(HF_FENCE_LOOK, error))
+		return false;
 	if (remove_all(store, keys, &refusal))
 		return true;
 	if (!hf_error_is(refusal, HF_ERROR_DENIED)) {
@@ -64,7 +67,8 @@ hf_remove(HfStore *store, const GPtrArray *keys, int64_t now_s, GPtrArray *retai
 	}
 	/* One by one: most may go, and each that may not has a reason of its own. */
 	for (guint i = 0; i < keys->len; i++)
-		if (!remove_one(store, keys->pdata[i], now_s, retained, error))
+		if (!hf_fence_check(HF_FENCE_LOOK, error) ||
+		    !remove_one(store, keys->pdata[i], now_s, retained, error))
 			return false;
 	return true;
 }

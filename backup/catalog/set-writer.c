@@ -3,6 +3,7 @@
 #include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/chain.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
@@ -10,6 +11,7 @@
 #include "backup/store/store-impl.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -151,7 +153,9 @@ static bool
 claim_id(HfSetWriter *writer, const char *id, bool *is_ours_out, GError **error)
 {
 	g_autofree char *claim = hf_name_claim(id);
-	g_autofree char *text = g_strdup_printf("%s %ld\n", g_get_host_name(), (long)getpid());
+	const char *tag = hf_fence_tag();
+	g_autofree char *text = g_strdup_printf("%s %ld%s%s\n", hf_host_name(), (long)getpid(),
+						tag ? " " : "", tag ? tag : "");
 	g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
 	const char *const keys[] = {claim, NULL};
 	g_autoptr(GError) trouble = NULL;
@@ -320,15 +324,39 @@ link_to_others(HfSetWriter *writer, HfManifest *manifest, GError **error)
 	return true;
 }
 
+/* In whose favour the store decided: a fence in the manifest's place, or a set that nobody expected. */
+static bool
+explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
+{
+	g_autofree char *host = NULL;
+	bool is_fence = false;
+
+	if (!hf_error_is(cause, HF_ERROR_CONFLICT) ||
+	    !hf_fence_find(writer->store, writer->id, &is_fence, &host, NULL) || !is_fence) {
+		g_propagate_error(error, cause);
+		return false;
+	}
+	g_error_free(cause);
+	return hf_error_set(
+		error, HF_ERROR_CONFLICT,
+		"host \"%s\" took this run's lease over and keeps set %s from being committed: was this "
+		"host asleep, or cut off from the store?  Nothing was stored",
+		host ? host : "?", writer->id);
+}
+
 /* The signature first: a set that exists is never without it. */
 static bool
 store_manifest(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
 	g_autofree char *key = hf_name_manifest(writer->id);
 	g_autoptr(GBytes) json = hf_manifest_to_json(manifest);
+	GError *cause = NULL;
 
-	return hf_signed_write(&writer->recorder->base, key, json, manifest->finished_s, error) &&
-	       hf_store_create(&writer->recorder->base, key, json, error);
+	if (!hf_signed_write(&writer->recorder->base, key, json, manifest->finished_s, error) ||
+	    !hf_fence_check(HF_FENCE_ASK, error))
+		return false;
+	return hf_store_create(&writer->recorder->base, key, json, &cause) ||
+	       explain_conflict(writer, cause, error);
 }
 
 bool

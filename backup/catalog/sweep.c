@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/catalog/sweep.h"
+#include "backup/catalog/fence.h"
 #include "backup/catalog/sweep-records.h"
 #include "backup/stage/sink.h"
 #include "common/clock.h"
@@ -18,6 +19,8 @@ typedef struct {
 	char *claim;      /* its key; NULL: none */
 	int64_t newest_s; /* when its claim or its newest object was stored: a run of days stores parts */
 	int64_t begun_s; /* by its id; by when its claim or manifest was stored, where the clock was ahead then */
+	int64_t manifest_s; /* when what its manifest's key holds was stored */
+	bool is_fenced;     /* that is a fence (fence.h): the run can never commit */
 	bool is_deleted;
 	bool is_kept; /* something of it stays, and so does the claim */
 } Known;
@@ -97,7 +100,6 @@ note_manifest(Plan *plan, Known *known, const char *key, const char *id)
 
 	if (!is_doomed(plan, id)) {
 		known->has_manifest = true;
-		plan->newest_set_s = MAX(plan->newest_set_s, known->begun_s);
 		return;
 	}
 	known->is_deleted = true;
@@ -126,8 +128,10 @@ note_object(Plan *plan, const HfObject *object)
 	known->newest_s = MAX(known->newest_s, object->modified_s);
 	if (name.kind == HF_NAME_MANIFEST || name.kind == HF_NAME_CLAIM)
 		known->begun_s = MIN(name.time_s, object->modified_s);
-	if (name.kind == HF_NAME_MANIFEST)
+	if (name.kind == HF_NAME_MANIFEST) {
+		known->manifest_s = object->modified_s;
 		note_manifest(plan, known, object->key, name.id);
+	}
 	if (name.kind == HF_NAME_CLAIM) {
 		g_free(known->claim);
 		known->claim = g_strdup(object->key);
@@ -179,15 +183,25 @@ refer_to(Plan *plan, const HfArchive *archive)
 	}
 }
 
+/* Deleted since it was listed; or a fence: then it is as if there were no manifest, and never will be. */
+static bool
+note_fence(Plan *plan, Known *known, const char *id, GError **error)
+{
+	if (!hf_fence_find(plan->store, id, &known->is_fenced, NULL, error))
+		return false;
+	known->has_manifest = !known->is_fenced;
+	return true;
+}
+
 /* Its own objects need no look: an id with a manifest is not swept. */
 static bool
-read_references(Plan *plan, const char *id, GError **error)
+read_references(Plan *plan, Known *known, const char *id, GError **error)
 {
 	g_autoptr(GError) trouble = NULL;
 	g_autoptr(HfManifest) manifest = hf_catalog_read_manifest(plan->store, id, &trouble);
 
 	if (hf_error_is(trouble, HF_ERROR_NOT_FOUND))
-		return true; /* deleted since it was listed */
+		return note_fence(plan, known, id, error);
 	if (!manifest) {
 		g_propagate_prefixed_error(
 			error, g_steal_pointer(&trouble),
@@ -195,6 +209,7 @@ read_references(Plan *plan, const char *id, GError **error)
 		return false;
 	}
 	hf_records_note_manifest(plan->records, manifest);
+	plan->newest_set_s = MAX(plan->newest_set_s, known->begun_s);
 	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
 		refer_to(plan, ((const HfImageArchive *)manifest->images->archives->pdata[i])->archive);
 	return true;
@@ -230,11 +245,19 @@ read_claim(Plan *plan, Known *known, GError **error)
 	return false;
 }
 
+/* Of a run that goes on, or whose last words were said not long ago. */
 static bool
-is_running(const Plan *plan, const Known *known)
+is_young(const Plan *plan, const Known *known)
 {
 	return known->claim && !known->has_manifest && !known->is_deleted && !plan->options->has_no_runs &&
 	       plan->now_s - known->newest_s < HF_SWEEP_AGE_S;
+}
+
+/* What is fenced refers to nothing that others have, ever. */
+static bool
+is_running(const Plan *plan, const Known *known)
+{
+	return is_young(plan, known) && !known->is_fenced;
 }
 
 /* The newest claim that stands for a run: of one in progress, or of one that was killed. */
@@ -261,7 +284,7 @@ understand(Plan *plan, GError **error)
 	while (g_hash_table_iter_next(&iter, &id, &value)) {
 		Known *known = value;
 
-		if (known->has_manifest && !read_references(plan, id, error))
+		if (known->has_manifest && !read_references(plan, known, id, error))
 			return false;
 		if (known->claim && !known->has_manifest && !is_doomed(plan, id) &&
 		    !read_claim(plan, known, error))
@@ -278,7 +301,7 @@ understand(Plan *plan, GError **error)
 static bool
 is_of_nobody(const Plan *plan, const char *id, const Known *known)
 {
-	return known->claim && !known->has_manifest && !is_running(plan, known) &&
+	return known->claim && !known->has_manifest && !is_young(plan, known) &&
 	       (!plan->options->only_id || strcmp(plan->options->only_id, id) == 0);
 }
 
@@ -294,6 +317,30 @@ must_stay(const Plan *plan, const Candidate *candidate)
 {
 	return g_hash_table_contains(plan->referenced, candidate->key) ||
 	       (candidate->name.kind == HF_NAME_IMAGES && plan->sweep->running);
+}
+
+/*
+ * A fence, and the claim beside it: in the claim's absence what a run that slept stores after all would look like a file of the
+ * earlier implementation.
+ */
+static bool
+must_fence_stay(const Plan *plan, const Known *known)
+{
+	return known->is_fenced && !plan->options->has_no_runs &&
+	       plan->now_s - known->manifest_s < HF_FENCE_AGE_S;
+}
+
+static void
+decide_last(Plan *plan, const char *id, Known *known)
+{
+	bool is_wanted = !plan->options->only_id || strcmp(plan->options->only_id, id) == 0;
+
+	if (known->is_kept || must_fence_stay(plan, known))
+		return;
+	if (known->is_fenced && is_wanted)
+		g_ptr_array_add(plan->sweep->last, hf_name_manifest(id));
+	if (is_of_nobody(plan, id, known) && !is_last_trace(plan, known))
+		g_ptr_array_add(plan->sweep->last, g_steal_pointer(&known->claim));
 }
 
 static void
@@ -318,12 +365,8 @@ decide(Plan *plan)
 		g_ptr_array_add(plan->sweep->keys, g_steal_pointer(&candidate->key));
 	}
 	g_hash_table_iter_init(&iter, plan->known);
-	while (g_hash_table_iter_next(&iter, &id, &value)) {
-		Known *known = value;
-
-		if (is_of_nobody(plan, id, known) && !known->is_kept && !is_last_trace(plan, known))
-			g_ptr_array_add(plan->sweep->last, g_steal_pointer(&known->claim));
-	}
+	while (g_hash_table_iter_next(&iter, &id, &value))
+		decide_last(plan, id, value);
 }
 
 static void

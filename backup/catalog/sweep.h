@@ -63,3 +63,6 @@ bool hf_set_delete(HfStore *store, const char *id, bool is_forced, HfSweep **swe
  */
 bool hf_set_unmake(HfStore *store, const HfSet *set, int64_t now_s, GPtrArray *retained, bool *is_deleted_out,
 		   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Writes the claim that says that the set is deleted: what is left of it stays for as long as others refer to it. */
+bool hf_set_claim_deleted(HfStore *store, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -18,11 +18,14 @@ typedef struct {
 	HfManifest *manifest;
 } Run;
 
+/* manifest NULL: the phase is not measured. */
 static void
-say_phase(const HfBackupDatabase *options, const char *phase)
+say_phase(const HfBackupDatabase *options, HfManifest *manifest, const char *phase)
 {
 	if (options->progress)
 		__atomic_store_n(&options->progress->phase, phase, __ATOMIC_RELEASE);
+	if (manifest)
+		hf_run_metrics_phase(manifest->metrics, phase);
 }
 
 static void
@@ -68,7 +71,7 @@ store_dump(Run *run, GError **error)
 	HfStage *scan = NULL;
 	g_autoptr(HfStage) chain = NULL;
 
-	say_phase(run->options, "dumping");
+	say_phase(run->options, run->manifest, "dumping");
 	database->archive = hf_archive_new(run->options->compression.kind);
 	chain = dump_chain(run, progress ? &progress->bytes : &uncounted, &scan, error);
 	if (!chain || !hf_postgres_dump(run->postgres, chain, error) || !hf_stage_finish(chain, error))
@@ -89,7 +92,7 @@ store_globals(Run *run, GError **error)
 	g_autoptr(GError) trouble = NULL;
 	g_autoptr(HfStage) chain = NULL;
 
-	say_phase(run->options, "globals");
+	say_phase(run->options, run->manifest, "globals");
 	chain = hf_set_writer_archive(run->writer, HF_DATABASE_PREFIX, &options, globals, error);
 	if (!chain)
 		return false;
@@ -116,7 +119,10 @@ hf_backup_database_into(HfSetWriter *writer, HfPostgres *postgres, const HfBacku
 
 	hf_postgres_set_dump(postgres, &options->dump);
 	describe(&run);
-	return store_dump(&run, error) && store_globals(&run, error);
+	if (!store_dump(&run, error) || !store_globals(&run, error))
+		return false;
+	hf_run_metrics_phase(manifest->metrics, NULL);
+	return true;
 }
 
 static HfManifest *
@@ -127,12 +133,12 @@ run_and_commit(HfSetWriter *writer, HfPostgres *postgres, const HfBackupDatabase
 
 	if (!hf_backup_database_into(writer, postgres, options, manifest, error))
 		return NULL;
-	say_phase(options, "committing");
+	say_phase(options, manifest, "committing");
 	hf_guard(hf_set_writer_store(writer), manifest, options->shrink_percent);
 	/* The last moment at which a stop leaves nothing: what was asked for in time must not end in a set. */
 	if (!hf_cancel_check(error))
 		return NULL;
-	manifest->finished_s = hf_clock_now_s();
+	hf_manifest_end(manifest);
 	return hf_set_writer_commit(writer, manifest, error) ? g_steal_pointer(&manifest) : NULL;
 }
 
@@ -149,7 +155,7 @@ hf_backup_database(HfStore *store, const HfBackupDatabase *options, GError **err
 		if (!lock)
 			return NULL;
 	}
-	say_phase(options, "connecting");
+	say_phase(options, NULL, "connecting");
 	postgres = hf_postgres_open(options->target, options->bin_dir, error);
 	if (!postgres)
 		return NULL;

@@ -43,6 +43,7 @@ static void
 take_over(HfManifest *manifest, Half *half)
 {
 	manifest->images = g_steal_pointer(&half->manifest->images);
+	hf_run_metrics_join(manifest->metrics, half->manifest->metrics);
 	if (half->manifest->status == HF_SET_PARTIAL)
 		manifest->status = HF_SET_PARTIAL;
 	if (half->manifest->note)
@@ -97,6 +98,7 @@ store_both(const Run *run, GError **error)
 	GThread *thread;
 	bool is_done;
 
+	half.manifest->metrics = hf_run_metrics_begin();
 	half.options.unwanted = &half.is_unwanted;
 	thread = g_thread_new("images", run_half, &half);
 	is_done = hf_backup_database_into(run->writer, run->postgres, &run->options->database, run->manifest,
@@ -131,11 +133,14 @@ match_references(const Run *run, GError **error)
 	return true;
 }
 
+/* manifest NULL: the phase is not measured. */
 static void
-say_phase(const HfBackupFull *options, const char *phase)
+say_phase(const HfBackupFull *options, HfManifest *manifest, const char *phase)
 {
 	if (options->database.progress)
 		__atomic_store_n(&options->database.progress->phase, phase, __ATOMIC_RELEASE);
+	if (manifest)
+		hf_run_metrics_phase(manifest->metrics, phase);
 }
 
 static bool
@@ -143,15 +148,15 @@ run_and_commit(const Run *run, GError **error)
 {
 	if (!store_both(run, error))
 		return false;
-	say_phase(run->options, "references");
+	say_phase(run->options, run->manifest, "references");
 	if (!match_references(run, error))
 		return false;
-	say_phase(run->options, "committing");
+	say_phase(run->options, run->manifest, "committing");
 	hf_guard(run->store, run->manifest, run->options->database.shrink_percent);
 	/* The last moment at which a stop leaves nothing. */
 	if (!hf_cancel_check(error))
 		return false;
-	run->manifest->finished_s = hf_clock_now_s();
+	hf_manifest_end(run->manifest);
 	return hf_set_writer_commit(run->writer, run->manifest, error);
 }
 
@@ -160,7 +165,7 @@ open_database(const HfBackupFull *options, GError **error)
 {
 	g_autoptr(HfPostgres) postgres = NULL;
 
-	say_phase(options, "connecting");
+	say_phase(options, NULL, "connecting");
 	postgres = hf_postgres_open(options->database.target, options->database.bin_dir, error);
 	if (!postgres ||
 	    (options->references_sql && !hf_references_check(postgres, options->references_sql, error)))

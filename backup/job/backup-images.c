@@ -13,10 +13,11 @@
 #define ATTEMPTS_MAX 3
 
 static void
-say_phase(const HfBackupImages *options, const char *phase)
+say_phase(const HfBackupImages *options, HfManifest *manifest, const char *phase)
 {
 	if (options->progress)
 		__atomic_store_n(&options->progress->phase, phase, __ATOMIC_RELEASE);
+	hf_run_metrics_phase(manifest->metrics, phase);
 }
 
 /* ---- an attempt ---- */
@@ -127,7 +128,7 @@ hf_backup_images_into(HfSetWriter *writer, HfStore *store, const HfBackupImages 
 	g_autoptr(HfManifest) base = NULL;
 	char *full_reason = NULL;
 
-	say_phase(options, "images");
+	say_phase(options, manifest, "images");
 	if (!options->full &&
 	    !hf_images_base_find(store, hf_store_location(options->source), &base, &full_reason, error))
 		return false;
@@ -149,12 +150,12 @@ run_and_commit(HfSetWriter *writer, HfStore *store, const HfBackupImages *option
 
 	if (!hf_backup_images_into(writer, store, options, manifest, error))
 		return NULL;
-	say_phase(options, "committing");
+	say_phase(options, manifest, "committing");
 	hf_guard(store, manifest, options->shrink_percent);
 	/* The last moment at which a stop leaves nothing: what was asked for in time must not end in a set. */
 	if (!hf_cancel_check(error))
 		return NULL;
-	manifest->finished_s = hf_clock_now_s();
+	hf_manifest_end(manifest);
 	return hf_set_writer_commit(writer, manifest, error) ? g_steal_pointer(&manifest) : NULL;
 }
 

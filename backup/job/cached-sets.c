@@ -271,17 +271,31 @@ read_sets(HfState *state, const char *id, GPtrArray *sets, GError **error)
 }
 
 static bool
-read_work(HfState *state, void *data, GError **error)
+when_work(HfState *state, void *data, GError **error)
 {
-	Reading *reading = data;
-	g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(free_set);
+	int64_t *as_of_s = data;
 	sqlite3_stmt *when = hf_state_prepare(state, when_sql, error);
 	bool has_row = false;
 
 	if (!when || !hf_state_step(state, when, &has_row, error))
 		return false;
-	reading->as_of_s = has_row ? sqlite3_column_int64(when, 0) : 0;
-	if (!read_sets(state, reading->id, sets, error))
+	*as_of_s = has_row ? sqlite3_column_int64(when, 0) : 0;
+	return true;
+}
+
+bool
+hf_cached_sets_when(HfState *state, int64_t *as_of_s_out, GError **error)
+{
+	return hf_state_run(state, HF_STATE_READ, when_work, as_of_s_out, error);
+}
+
+static bool
+read_work(HfState *state, void *data, GError **error)
+{
+	Reading *reading = data;
+	g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(free_set);
+
+	if (!when_work(state, &reading->as_of_s, error) || !read_sets(state, reading->id, sets, error))
 		return false;
 	g_clear_pointer(&reading->sets, g_ptr_array_unref);
 	reading->sets = g_steal_pointer(&sets);

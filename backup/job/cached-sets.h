@@ -45,5 +45,8 @@ bool hf_cached_sets_replace(HfState *state, const GPtrArray *sets, int64_t now_s
 GPtrArray *hf_cached_sets_list(HfState *state, int64_t *as_of_s_out,
 			       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* When they were seen, alone; 0 where they never were. */
+bool hf_cached_sets_when(HfState *state, int64_t *as_of_s_out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* One of them with its manifest; NOT_FOUND where it is not among them. */
 HfCachedSet *hf_cached_sets_find(HfState *state, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;

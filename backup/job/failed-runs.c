@@ -33,6 +33,9 @@ look(const HfJobRecord *job, bool *is_decided, GPtrArray *failed)
 	bool is_failure = job->status == HF_JOB_FAILED || job->status == HF_JOB_INTERRUPTED;
 	HfFailedRun *run = NULL;
 
+	/* Another job was in the way, or another host had the schedule's slot: this one was none. */
+	if ((is_failure && g_strcmp0(job->error_code, "conflict") == 0) || (!is_failure && !job->set_id))
+		return;
 	if (!is_failure && job->status != HF_JOB_DONE)
 		return;
 	for (HfHalf half = 0; half < HF_HALVES; half++) {

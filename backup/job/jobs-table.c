@@ -17,6 +17,10 @@ static const char select_sql[] = "SELECT " COLUMNS ", cancel FROM jobs"
 				 " AND (?6 = 0 OR status = 2)"
 				 " ORDER BY seq DESC LIMIT ?7";
 
+static const char brief_sql[] =
+	"SELECT kind, status, exit, created_s, started_s, finished_s, duration_ms, bytes"
+	" FROM jobs ORDER BY seq DESC";
+
 /* Of several the one that began first: it is what the caller waits for. */
 static const char in_the_way_sql[] = "SELECT " COLUMNS ", cancel FROM jobs"
 				     " WHERE status < 2 AND ((takes & ?2) <> 0 OR (excludes & ?1) <> 0)"
@@ -109,6 +113,39 @@ hf_jobs_table_select(HfState *state, const HfJobsQuery *query, GError **error)
 	return NULL;
 }
 
+static HfJobRecord *
+read_brief(sqlite3_stmt *row)
+{
+	HfJobRecord *record = g_new0(HfJobRecord, 1);
+
+	record->kind = hf_column_text(row, 0);
+	record->status = (HfJobStatus)CLAMP(sqlite3_column_int(row, 1), HF_JOB_QUEUED, HF_JOB_INTERRUPTED);
+	record->exit = sqlite3_column_int(row, 2);
+	record->created_s = sqlite3_column_int64(row, 3);
+	record->started_s = sqlite3_column_int64(row, 4);
+	record->finished_s = sqlite3_column_int64(row, 5);
+	record->duration_ms = sqlite3_column_int64(row, 6);
+	record->bytes = (uint64_t)MAX(sqlite3_column_int64(row, 7), 0);
+	return record;
+}
+
+GPtrArray *
+hf_jobs_table_brief(HfState *state, GError **error)
+{
+	g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(free_record);
+	sqlite3_stmt *select = hf_state_prepare(state, brief_sql, error);
+	bool has_row = true;
+
+	if (!select)
+		return NULL;
+	while (hf_state_step(state, select, &has_row, error)) {
+		if (!has_row)
+			return g_steal_pointer(&records);
+		g_ptr_array_add(records, read_brief(select));
+	}
+	return NULL;
+}
+
 HfJobRecord *
 hf_jobs_table_in_the_way(HfState *state, unsigned takes, unsigned excludes, GError **error)
 {
@@ -170,7 +207,8 @@ hf_jobs_table_save(HfState *state, const HfJobRecord *record, HfJobCancel *cance
 }
 
 bool
-hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, GError **error)
+hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, bool *is_ended_here_out,
+			GError **error)
 {
 	sqlite3_stmt *interrupt = hf_state_prepare(state, interrupt_sql, error);
 
@@ -178,7 +216,10 @@ hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, GError **
 		return false;
 	hf_bind_text(interrupt, 1, id);
 	hf_bind_number(interrupt, 2, now_s);
-	return hf_state_execute(state, interrupt, error);
+	if (!hf_state_execute(state, interrupt, error))
+		return false;
+	*is_ended_here_out = sqlite3_changes(hf_state_handle(state)) > 0;
+	return true;
 }
 
 bool

@@ -27,6 +27,12 @@ typedef struct {
 GPtrArray *hf_jobs_table_select(HfState *state, const HfJobsQuery *query,
 				GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * All of them, the newest first, with kind, status, exit, times, duration and bytes alone: what a job says at its end may be
+ * long.
+ */
+GPtrArray *hf_jobs_table_brief(HfState *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The id of an open job that may not run beside one that takes and excludes this; NULL without an error: none. */
 HfJobRecord *hf_jobs_table_in_the_way(HfState *state, unsigned takes, unsigned excludes, GError **error);
 
@@ -34,8 +40,8 @@ HfJobRecord *hf_jobs_table_in_the_way(HfState *state, unsigned takes, unsigned e
 bool hf_jobs_table_save(HfState *state, const HfJobRecord *record, HfJobCancel *cancel_out,
 			GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Ends a job that has not ended; one that has is left as it is. */
-bool hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s,
+/* Ends a job that has not ended; one that has is left as it is, and *is_ended_here_out is false. */
+bool hf_jobs_table_interrupt(HfState *state, const char *id, int64_t now_s, bool *is_ended_here_out,
 			     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 bool hf_jobs_table_cancel(HfState *state, const char *id, HfJobCancel cancel,

@@ -16,9 +16,17 @@ static const HfJobKind kinds[] = {
 	{"drill", HF_JOB_READS, 0, true},
 	{"restore database", HF_JOB_READS, 0, false},
 	{"restore images", HF_JOB_READS, 0, false},
+	{"replicate", HF_JOB_READS | HF_JOB_REPLICATES, HF_JOB_REPLICATES, false},
 	{"prune", HF_JOB_REMOVES, BOTH | HF_JOB_READS | HF_JOB_REMOVES, true},
 	{"delete", HF_JOB_REMOVES, HF_JOB_READS | HF_JOB_REMOVES, true},
 };
+
+const HfJobKind *
+hf_job_kinds(size_t *count_out)
+{
+	*count_out = G_N_ELEMENTS(kinds);
+	return kinds;
+}
 
 const HfJobKind *
 hf_job_kind_find(const char *name)

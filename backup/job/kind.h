@@ -8,12 +8,14 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum {
-	HF_JOB_DATABASE = 1 << 0, /* reads the database of the settings */
-	HF_JOB_IMAGES = 1 << 1,   /* reads the images of the settings */
-	HF_JOB_READS = 1 << 2,    /* reads sets */
-	HF_JOB_REMOVES = 1 << 3,  /* removes sets, or what belongs to none */
+	HF_JOB_DATABASE = 1 << 0,   /* reads the database of the settings */
+	HF_JOB_IMAGES = 1 << 1,     /* reads the images of the settings */
+	HF_JOB_READS = 1 << 2,      /* reads sets */
+	HF_JOB_REMOVES = 1 << 3,    /* removes sets, or what belongs to none */
+	HF_JOB_REPLICATES = 1 << 4, /* brings replicas level: one such job at a time */
 } HfJobTakes;
 
 typedef struct {
@@ -22,6 +24,9 @@ typedef struct {
 	unsigned excludes; /* two jobs do not run at once where either excludes what the other takes */
 	bool is_changing;  /* a listing of the store is another one afterwards */
 } HfJobKind;
+
+/* All of them. */
+const HfJobKind *hf_job_kinds(size_t *count_out);
 
 /* NULL where there is none of that name. */
 const HfJobKind *hf_job_kind_find(const char *name);

@@ -4,6 +4,7 @@
 #include "backup/job/job-file.h"
 #include "backup/job/jobs-table.h"
 #include "backup/job/kind.h"
+#include "backup/notify/note-impl.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -92,6 +93,20 @@ select_records(HfState *state, void *data, GError **error)
 
 /* The table leaves alone what has ended since it was read: a job says how it ended before it lets go of its file. */
 static bool
+interrupt(HfState *state, const char *id, GError **error)
+{
+	g_autoptr(GPtrArray) records = NULL;
+	bool is_ended_here = false;
+
+	if (!hf_jobs_table_interrupt(state, id, hf_clock_now_s(), &is_ended_here, error))
+		return false;
+	if (!is_ended_here)
+		return true;
+	records = hf_jobs_table_select(state, &(HfJobsQuery){.id = id, .limit = 1}, error);
+	return records && (records->len == 0 || hf_note_job_end(state, records->pdata[0], error));
+}
+
+static bool
 interrupt_gone(HfState *state, void *data, GError **error)
 {
 	const GPtrArray *records = data;
@@ -100,7 +115,7 @@ interrupt_gone(HfState *state, void *data, GError **error)
 		const HfJobRecord *record = records->pdata[i];
 
 		if (!hf_job_status_is_end(record->status) && !is_alive(state, record) &&
-		    !hf_jobs_table_interrupt(state, record->id, hf_clock_now_s(), error))
+		    !interrupt(state, record->id, error))
 			return false;
 	}
 	return true;
@@ -242,9 +257,10 @@ advance_mark(HfState *state, const HfJobRequest *request, GError **error)
 		return true;
 	if (!hf_marks_advance(state, request->mark, request->slot_s, &is_reached, error))
 		return false;
-	return !is_reached ||
-	       hf_error_set(error, HF_ERROR_CONFLICT,
-			    "schedule \"%s\" has been started for this time already", request->mark);
+	if (is_reached)
+		return hf_error_set(error, HF_ERROR_CONFLICT,
+				    "schedule \"%s\" has been started for this time already", request->mark);
+	return hf_note_scheduled(state, request->mark, request->slot_s, error);
 }
 
 static bool
@@ -323,24 +339,63 @@ hf_jobs_claim(HfState *state, const HfJobRequest *request, char **id_out, HfJobF
 
 typedef struct {
 	const HfJobRecord *record;
+	bool is_silent; /* nobody is told of its end */
 	HfJobCancel cancel;
 } Saving;
+
+/* Whether this is the first to say that the job has ended. */
+static bool
+is_new_end(HfState *state, const HfJobRecord *record, bool *new_out, GError **error)
+{
+	g_autoptr(GPtrArray) records = NULL;
+
+	*new_out = false;
+	if (!hf_job_status_is_end(record->status))
+		return true;
+	records = hf_jobs_table_select(state, &(HfJobsQuery){.id = record->id, .limit = 1}, error);
+	*new_out = records &&
+		   (records->len == 0 || ((const HfJobRecord *)records->pdata[0])->status != record->status);
+	return records != NULL;
+}
 
 static bool
 save_work(HfState *state, void *data, GError **error)
 {
 	Saving *saving = data;
+	bool has_ended;
 
-	return hf_jobs_table_save(state, saving->record, &saving->cancel, error);
+	return is_new_end(state, saving->record, &has_ended, error) &&
+	       hf_jobs_table_save(state, saving->record, &saving->cancel, error) &&
+	       (!has_ended || saving->is_silent || hf_note_job_end(state, saving->record, error));
+}
+
+/* A job's end is worth more than the word of it, for which there may be no room. */
+static bool
+save_silently(HfState *state, Saving *saving, GError **error)
+{
+	g_autoptr(GError) cause = g_steal_pointer(error);
+
+	saving->is_silent = true;
+	if (!hf_job_status_is_end(saving->record->status) ||
+	    !hf_state_run(state, HF_STATE_WRITE, save_work, saving, NULL)) {
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return false;
+	}
+	g_warning("job %s: nobody can be told of its end: %s", saving->record->id, cause->message);
+	return true;
 }
 
 bool
 hf_jobs_save(HfState *state, const HfJobRecord *record, bool *cancel_out, GError **error)
 {
 	Saving saving = {.record = record};
+	g_autoptr(GError) cause = NULL;
 
-	if (!hf_state_run(state, HF_STATE_WRITE, save_work, &saving, error))
+	if (!hf_state_run(state, HF_STATE_WRITE, save_work, &saving, &cause) &&
+	    !save_silently(state, &saving, &cause)) {
+		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
+	}
 	*cancel_out = saving.cancel == HF_CANCEL_UNSIGNALLED;
 	return true;
 }

@@ -111,8 +111,8 @@ bool hf_jobs_log(HfState *state, const char *id, uint64_t after, GString *text, 
 /* ---- for the process that is the job ---- */
 
 /*
- * Writes the whole record, also where it vanished with the file that held it.  *cancel_out tells that somebody asked
- * this job to stop and could not signal it.
+ * Writes the whole record, also where it vanished with the file that held it; its end together with the message that tells
+ * of it (backup/notify/note.h).  *cancel_out tells that somebody asked this job to stop and could not signal it.
  */
 bool hf_jobs_save(HfState *state, const HfJobRecord *record, bool *cancel_out,
 		  GError **error) G_GNUC_WARN_UNUSED_RESULT;

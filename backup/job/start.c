@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,9 @@
 
 /* Where exec's failure is told; all above it is closed. */
 #define LOW_ERROR_FD 3
+
+/* A log that is longer is begun anew. */
+#define DELIVER_LOG_BYTES (256 << 10)
 
 /* ---- a process ---- */
 
@@ -234,6 +238,41 @@ bool
 hf_refresh_start(const HfJobProgram *program, GError **error)
 {
 	g_auto(GStrv) words = words_of(program, "refresh", NULL);
+
+	return run_detached(words, -1, error);
+}
+
+/* Never our own standard error: who reads that to its end would wait for as long as messages do. */
+static int
+open_deliver_log(const char *folder)
+{
+	g_autofree char *path = g_build_filename(folder, "notify.log", NULL);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat file;
+
+	if (fd >= 0 && fstat(fd, &file) == 0 && file.st_size > DELIVER_LOG_BYTES)
+		(void)!ftruncate(fd, 0);
+	return fd >= 0 ? fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+bool
+hf_deliver_start(const HfJobProgram *program, const char *folder, GError **error)
+{
+	g_auto(GStrv) words = words_of(program, "notify", "--deliver");
+	int fd = open_deliver_log(folder);
+	bool is_started;
+
+	if (fd < 0)
+		return hf_error_errno(error, "open /dev/null");
+	is_started = run_detached(words, fd, error);
+	close(fd);
+	return is_started;
+}
+
+bool
+hf_refresh_leases_start(const HfJobProgram *program, GError **error)
+{
+	g_auto(GStrv) words = words_of(program, "refresh", "--leases");
 
 	return run_detached(words, -1, error);
 }

@@ -25,3 +25,13 @@ bool hf_job_start(HfState *state, const HfJobRequest *request, const HfJobProgra
  * where another one is running.
  */
 bool hf_refresh_start(const HfJobProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * Starts `holdfast notify --deliver`, which sends what is in the outbox (backup/notify/deliver.h) and goes on until nothing
+ * waits; what it says goes to folder/notify.log.  It takes the place of one that is at work.
+ */
+bool hf_deliver_start(const HfJobProgram *program, const char *folder,
+		      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for the other hosts' jobs alone (lease-seen.h), which is one request. */
+bool hf_refresh_leases_start(const HfJobProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;

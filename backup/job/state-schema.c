@@ -66,6 +66,40 @@ static const char *const steps[] = {
 	"CREATE TABLE changes (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);"
 	"INSERT INTO changes VALUES (1, 0);" COUNTED("jobs") COUNTED("sets") COUNTED("sets_seen")
 		COUNTED("marks"),
+	/* 3 */
+	"CREATE TABLE replicas ("
+	" name TEXT PRIMARY KEY,"
+	" place TEXT,"
+	" tried_s INTEGER NOT NULL,"
+	" level_s INTEGER NOT NULL,"
+	" behind_since_s INTEGER NOT NULL,"
+	" missing INTEGER NOT NULL,"
+	" error TEXT);" COUNTED("replicas"),
+	/* 4: notifications: how each subject stands, what is to be told, and to whom (backup/notify) */
+	"CREATE TABLE standings ("
+	" subject TEXT PRIMARY KEY,"
+	" last INTEGER NOT NULL," /* HfEvent */
+	" since_s INTEGER NOT NULL,"
+	" told_s INTEGER NOT NULL,"
+	" seen_s INTEGER NOT NULL);"
+	"CREATE TABLE messages ("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" at_s INTEGER NOT NULL,"
+	" event TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" is_spread INTEGER NOT NULL DEFAULT 0," /* whether it is known whom it goes to */
+	" body TEXT NOT NULL);"
+	"CREATE INDEX messages_by_spread ON messages (is_spread);"
+	"CREATE TABLE deliveries ("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" message INTEGER NOT NULL,"
+	" channel TEXT NOT NULL,"
+	" status INTEGER NOT NULL," /* HfDeliveryStatus */
+	" tries INTEGER NOT NULL,"
+	" tried_s INTEGER NOT NULL,"
+	" next_s INTEGER NOT NULL,"
+	" error TEXT);"
+	"CREATE INDEX deliveries_by_status ON deliveries (status);" COUNTED("messages") COUNTED("deliveries"),
 };
 
 static int

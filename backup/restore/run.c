@@ -5,7 +5,7 @@
 #include "backup/restore/in-place.h"
 #include "backup/restore/swap.h"
 #include "backup/restore/table.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -50,7 +50,9 @@ set_phase(const Context *context, const char *phase)
 static HfStore *
 open_store(gpointer data, GError **error)
 {
-	return hf_store_open_settings(data, error);
+	const HfRestoreRun *run = data;
+
+	return hf_store_open_from(run->settings, run->from, error);
 }
 
 static HfRestoreDatabase
@@ -71,7 +73,7 @@ options_of(const Context *context, const HfPgTarget *target)
 		.bytes = run->progress ? &run->progress->bytes : NULL,
 		.jobs = jobs_of(run),
 		.open_store = open_store,
-		.open_data = (gpointer)(guintptr)run->settings,
+		.open_data = (gpointer)(guintptr)run,
 		.facts = context->facts,
 		.progress = run->progress,
 	};

@@ -22,6 +22,7 @@ typedef enum {
 
 typedef struct {
 	const HfSettings *settings; /* the store, DB_BIN_DIR */
+	const char *from;           /* NULL, or the replica that store is (backup/store/replica.h) */
 	const HfPgTarget *target;
 	HfRestoreWay way;
 	const char *confirm;       /* for SWAP and IN_PLACE: the target database's name, or it is USAGE */

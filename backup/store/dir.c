@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* One read() of a file: large enough that the calls cost nothing, small enough to stay in the second-level cache. */
@@ -238,6 +239,77 @@ dir_read(HfStore *self, const char *key, HfRange range, HfStage *into, GError **
 	return is_done;
 }
 
+static bool
+read_small(const char *path, int fd, size_t limit_bytes, GBytes **bytes_out, char **etag_out, GError **error)
+{
+	struct stat info;
+	g_autofree char *buffer = NULL;
+	ssize_t got;
+
+	if (fstat(fd, &info) != 0)
+		return hf_error_errno(error, "\"%s\"", path);
+	if (!S_ISREG(info.st_mode))
+		return hf_error_set(error, HF_ERROR_NOT_FOUND, "\"%s\" is not a file", path);
+	if (info.st_size < 0 || (size_t)info.st_size > limit_bytes)
+		return hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\" is larger than it can be", path);
+	buffer = g_malloc((size_t)info.st_size + 1);
+	got = pread(fd, buffer, (size_t)info.st_size, 0);
+	if (got < 0)
+		return hf_error_errno(error, "read \"%s\"", path);
+	if (got != (ssize_t)info.st_size)
+		return hf_error_set(error, HF_ERROR_CORRUPT, "\"%s\" became shorter while it was read", path);
+	*bytes_out = g_bytes_new_take(g_steal_pointer(&buffer), (gsize)got);
+	*etag_out = hf_dir_etag(&info);
+	return true;
+}
+
+/* A file is only ever renamed to its name whole: what was opened is one version, and its etag is that version's. */
+static bool
+dir_get(HfStore *self, const char *key, size_t limit_bytes, GBytes **bytes_out, char **etag_out,
+	GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/%s", self->location, key);
+	int fd = hf_dir_open_file((HfDir *)self, key, path, error);
+	bool is_done;
+
+	if (fd < 0)
+		return false;
+	is_done = read_small(path, fd, limit_bytes, bytes_out, etag_out, error);
+	close(fd);
+	return is_done;
+}
+
+/*
+ * A folder's lock, which replace needs, is one machine's alone on NFS (flock(2), "NFS details"), and may be on others
+ * that reach several machines.  The numbers are those of statfs(2).
+ */
+static bool
+is_shared(const char *path)
+{
+	static const uint32_t kinds[] = {0x6969 /* NFS */,      0xff534d42 /* CIFS */, 0xfe534d42 /* SMB 2 */,
+					 0x65735546 /* FUSE */, 0x00c36400 /* Ceph */, 0x01021997 /* 9p */};
+	struct statfs info;
+
+	if (statfs(path, &info) != 0)
+		return false;
+	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+		if ((uint32_t)info.f_type == kinds[i])
+			return true;
+	return false;
+}
+
+static bool
+dir_probe(HfStore *self, const char *key, HfConditions *found_out, GError **error)
+{
+	g_autoptr(GBytes) bytes = g_bytes_new_static("", 0);
+	const char *const keys[] = {key, NULL};
+
+	if (!hf_dir_create(self, key, bytes, error))
+		return false;
+	*found_out = (HfConditions){.has_create = true, .has_replace = !is_shared(self->location)};
+	return hf_store_remove(self, keys, error);
+}
+
 /* ---- removing ---- */
 
 static bool
@@ -290,6 +362,8 @@ static const HfStoreOps dir_ops = {
 	.write = hf_dir_write,
 	.create = hf_dir_create,
 	.replace = hf_dir_replace,
+	.get = dir_get,
+	.probe = dir_probe,
 	.remove = dir_remove,
 	.fetch_new = hf_dir_fetch_new,
 	.put_new = hf_dir_put_new,

@@ -1,7 +1,9 @@
 #include "config.h"
 
 #include "backup/age/keyring.h"
+#include "backup/catalog/names.h"
 #include "backup/store/open.h"
+#include "backup/store/open-impl.h"
 #include "backup/store/dir.h"
 #include "backup/store/s3.h"
 #include "common/error.h"
@@ -19,23 +21,46 @@ hf_store_settings_bucket(const HfSettings *settings)
 	return hf_settings_text(settings, HF_SET_AWS_BUCKET_NAME);
 }
 
-static const char *
-first_set(const HfSettings *settings, HfSettingId id, HfSettingId fallback)
+const char *
+hf_open_first_set(const HfSettings *settings, HfSettingId id, HfSettingId fallback)
 {
 	const char *text = hf_settings_text(settings, id);
 
 	return text || hf_settings_is_empty(settings, id) ? text : hf_settings_text(settings, fallback);
 }
 
-/* One half of a key pair is a slip, not a wish for credentials from elsewhere. */
+/* EKS and CI systems set both; one alone is a slip. */
 static HfCredentials *
-credentials(const HfSettings *settings, GError **error)
+credentials_of_role(const HfSettings *settings, GError **error)
+{
+	const HfWebIdentity identity = {
+		.role_arn = hf_settings_text(settings, HF_SET_AWS_ROLE_ARN),
+		.token_file = hf_settings_text(settings, HF_SET_AWS_WEB_IDENTITY_TOKEN_FILE),
+		.session_name = hf_settings_text(settings, HF_SET_AWS_ROLE_SESSION_NAME),
+		.region = hf_settings_text(settings, HF_SET_AWS_REGION),
+		.endpoint_url = hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL_STS),
+		.ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
+	};
+
+	if (!identity.role_arn && !identity.token_file)
+		return hf_credentials_discover();
+	if (identity.role_arn && identity.token_file)
+		return hf_credentials_web_identity(&identity, error);
+	hf_error_set(error, HF_ERROR_USAGE, "%s is set, but %s is not: set both, or neither",
+		     identity.role_arn ? "AWS_ROLE_ARN" : "AWS_WEB_IDENTITY_TOKEN_FILE",
+		     identity.role_arn ? "AWS_WEB_IDENTITY_TOKEN_FILE" : "AWS_ROLE_ARN");
+	return NULL;
+}
+
+/* One half of a key pair is a slip, not a wish for credentials from elsewhere. */
+HfCredentials *
+hf_store_settings_credentials(const HfSettings *settings, GError **error)
 {
 	const char *key = hf_settings_text(settings, HF_SET_AWS_ACCESS_KEY_ID);
 	const HfSecret *secret = hf_settings_secret(settings, HF_SET_AWS_SECRET_ACCESS_KEY);
 
 	if (!key && !secret)
-		return hf_credentials_discover();
+		return credentials_of_role(settings, error);
 	if (key && secret)
 		return hf_credentials_fixed(key, secret,
 					    hf_settings_secret(settings, HF_SET_AWS_SESSION_TOKEN));
@@ -48,8 +73,8 @@ credentials(const HfSettings *settings, GError **error)
 }
 
 /* "/a/b/" is meant as "a/b": a key never begins with a slash here. */
-static char *
-trim_slashes(const char *prefix)
+char *
+hf_open_trim_slashes(const char *prefix)
 {
 	size_t len;
 
@@ -62,76 +87,119 @@ trim_slashes(const char *prefix)
 }
 
 /* Most servers that are not Amazon's have no DNS name for each bucket. */
-static bool
-wants_path_style(const HfSettings *settings, const char *endpoint)
+bool
+hf_open_wants_path_style(const HfSettings *settings, const char *endpoint)
 {
 	if (hf_settings_origin(settings, HF_SET_S3_FORCE_PATH_STYLE))
 		return hf_settings_flag(settings, HF_SET_S3_FORCE_PATH_STYLE);
 	return endpoint != NULL;
 }
 
-/* Which server, which prefix: all else is the same for the backups' bucket and the images'. */
-typedef struct {
-	const char *bucket;
-	const char *prefix; /* trimmed */
-	const char *region;
-	const char *endpoint;
-} Place;
-
-static HfStore *
-open_bucket(const HfSettings *settings, const Place *place, GError **error)
+HfStore *
+hf_open_bucket(const HfSettings *settings, const HfPlace *place, HfCredentials *keys, GError **error)
 {
 	HfS3Options options = {
 		.bucket = place->bucket,
 		.prefix = place->prefix,
 		.region = place->region,
 		.endpoint_url = place->endpoint,
-		.force_path_style = wants_path_style(settings, place->endpoint),
-		.ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
+		.use_accelerate = place->use_accelerate,
+		.storing = place->storing,
+		.force_path_style = place->has_path_style,
+		.ca_file = place->ca_file,
 		.tries = (unsigned)hf_settings_number(settings, HF_SET_S3_TRIES),
 		.stall_s = (unsigned)hf_settings_number(settings, HF_SET_S3_STALL_SECONDS),
 	};
-	HfCredentials *keys = credentials(settings, error);
 
-	return keys ? hf_s3_open(&options, keys, error) : NULL;
+	return hf_s3_open(&options, keys, error);
 }
 
-static const char *
-backup_endpoint(const HfSettings *settings)
+static HfStore *
+open_bucket(const HfSettings *settings, const HfPlace *place, GError **error)
 {
-	return first_set(settings, HF_SET_S3_BACKUP_ENDPOINT_URL, HF_SET_AWS_ENDPOINT_URL);
+	HfCredentials *keys = hf_store_settings_credentials(settings, error);
+
+	return keys ? hf_open_bucket(settings, place, keys, error) : NULL;
+}
+
+/* Which server, which prefix: all else is the same for the backups' bucket and the images'. */
+static HfPlace
+place_of(const HfSettings *settings, const char *bucket, const char *prefix, const char *region,
+	 const char *endpoint)
+{
+	return (HfPlace){.bucket = bucket,
+			 .prefix = prefix,
+			 .region = region,
+			 .endpoint = endpoint,
+			 .ca_file = hf_settings_text(settings, HF_SET_AWS_CA_BUNDLE),
+			 .has_path_style = hf_open_wants_path_style(settings, endpoint)};
+}
+
+const char *
+hf_open_backup_endpoint(const HfSettings *settings)
+{
+	return hf_open_first_set(settings, HF_SET_S3_BACKUP_ENDPOINT_URL, HF_SET_AWS_ENDPOINT_URL);
+}
+
+HfPlace
+hf_open_backup_place(const HfSettings *settings, const char *prefix)
+{
+	return place_of(settings, hf_store_settings_bucket(settings), prefix,
+			hf_open_first_set(settings, HF_SET_S3_BACKUP_REGION, HF_SET_AWS_REGION),
+			hf_open_backup_endpoint(settings));
+}
+
+static HfS3Storing *
+storing_from_settings(const HfSettings *settings, GError **error)
+{
+	const HfS3StoringOptions options = {
+		.encryption = hf_settings_text(settings, HF_SET_S3_SSE),
+		.kms_key_id = hf_settings_text(settings, HF_SET_S3_SSE_KMS_KEY_ID),
+		.storage_class = hf_settings_text(settings, HF_SET_S3_STORAGE_CLASS),
+		.tags = hf_settings_text(settings, HF_SET_S3_TAGS),
+		.lock_days = (unsigned)hf_settings_number(settings, HF_SET_S3_OBJECT_LOCK_DAYS),
+		.lock_mode = hf_settings_text(settings, HF_SET_S3_OBJECT_LOCK_MODE),
+		.keeping = hf_name_keeping,
+	};
+
+	return hf_s3_storing_new(&options, error);
 }
 
 static HfStore *
 open_place(const HfSettings *settings, GError **error)
 {
-	const char *bucket = hf_store_settings_bucket(settings);
+	if (hf_store_settings_bucket(settings)) {
+		g_autofree char *prefix = hf_open_trim_slashes(
+			hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
+		g_autoptr(HfS3Storing) storing = storing_from_settings(settings, error);
+		HfPlace place = hf_open_backup_place(settings, prefix);
 
-	if (bucket) {
-		g_autofree char *prefix = trim_slashes(hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
-		const Place place = {bucket, prefix,
-				     first_set(settings, HF_SET_S3_BACKUP_REGION, HF_SET_AWS_REGION),
-				     backup_endpoint(settings)};
-
-		return open_bucket(settings, &place, error);
+		place.use_accelerate = hf_settings_flag(settings, HF_SET_S3_USE_ACCELERATE);
+		place.storing = storing;
+		return storing ? open_bucket(settings, &place, error) : NULL;
 	}
 	return hf_dir_open(hf_settings_text(settings, HF_SET_BACKUP_DIR), error);
 }
 
 HfStore *
-hf_store_open_settings(const HfSettings *settings, GError **error)
+hf_open_with_keyring(const HfSettings *settings, HfStore *store, GError **error)
 {
 	HfKeyring *keyring;
-	HfStore *store;
 
-	if (!hf_keyring_from_settings(settings, &keyring, error))
+	if (!store)
 		return NULL;
-	store = open_place(settings, error);
-	if (store)
+	if (hf_keyring_from_settings(settings, &keyring, error)) {
 		hf_store_set_keyring(store, keyring);
-	else
-		hf_keyring_free(keyring);
-	return store;
+		return store;
+	}
+	hf_store_free(store);
+	return NULL;
+}
+
+HfStore *
+hf_store_open_settings(const HfSettings *settings, GError **error)
+{
+	return hf_open_with_keyring(settings, open_place(settings, error), error);
 }
 
 /* ---- the images ---- */
@@ -158,29 +226,29 @@ find_skip_prefix(const char *images, const char *backups, const char *remedy, ch
 
 /* remedy: where the backups lie in that very place. */
 static HfStore *
-open_images_bucket(const HfSettings *settings, const Place *place, const char *remedy, char **skip_prefix_out,
-		   GError **error)
+open_images_bucket(const HfSettings *settings, const HfPlace *place, const char *remedy,
+		   char **skip_prefix_out, GError **error)
 {
 	const char *backup_bucket = hf_store_settings_bucket(settings);
-	g_autofree char *backups = trim_slashes(hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
+	g_autofree char *backups = hf_open_trim_slashes(hf_settings_text(settings, HF_SET_S3_BACKUP_PREFIX));
 
 	if (g_strcmp0(place->bucket, backup_bucket) == 0 &&
-	    g_strcmp0(place->endpoint, backup_endpoint(settings)) == 0 &&
+	    g_strcmp0(place->endpoint, hf_open_backup_endpoint(settings)) == 0 &&
 	    !find_skip_prefix(place->prefix, backups, remedy, skip_prefix_out, error))
 		return NULL;
 	return open_bucket(settings, place, error);
 }
 
-static Place
+static HfPlace
 images_place(const HfSettings *settings, const char *bucket, const char *prefix)
 {
-	return (Place){bucket, prefix, hf_settings_text(settings, HF_SET_AWS_REGION),
-		       hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL)};
+	return place_of(settings, bucket, prefix, hf_settings_text(settings, HF_SET_AWS_REGION),
+			hf_settings_text(settings, HF_SET_AWS_ENDPOINT_URL));
 }
 
 /* Without links, where it is there. */
-static char *
-real_path(const char *folder)
+char *
+hf_open_real_path(const char *folder)
 {
 	g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
 	char *real = realpath(absolute, NULL);
@@ -194,7 +262,7 @@ static HfStore *
 open_images_folder(const HfSettings *settings, const char *images, const char *remedy, char **skip_prefix_out,
 		   GError **error)
 {
-	g_autofree char *backups = real_path(hf_settings_text(settings, HF_SET_BACKUP_DIR));
+	g_autofree char *backups = hf_open_real_path(hf_settings_text(settings, HF_SET_BACKUP_DIR));
 
 	if (!hf_store_settings_bucket(settings) &&
 	    !find_skip_prefix(images + 1, backups + 1, remedy, skip_prefix_out, error))
@@ -208,9 +276,9 @@ hf_images_open_settings(const HfSettings *settings, char **skip_prefix_out, GErr
 	const char *folder = hf_settings_text(settings, HF_SET_IMAGES_DIR);
 	const char *bucket = hf_settings_text(settings, HF_SET_AWS_BUCKET_NAME);
 	const char *prefix = hf_settings_text(settings, HF_SET_IMAGES_PREFIX);
-	g_autofree char *trimmed = trim_slashes(prefix ? prefix : "");
-	g_autofree char *images = folder ? real_path(folder) : NULL;
-	const Place place = images_place(settings, bucket, trimmed);
+	g_autofree char *trimmed = hf_open_trim_slashes(prefix ? prefix : "");
+	g_autofree char *images = folder ? hf_open_real_path(folder) : NULL;
+	const HfPlace place = images_place(settings, bucket, trimmed);
 
 	*skip_prefix_out = NULL;
 	/* A folder that is not there would list as empty, and all images as deleted. */
@@ -239,8 +307,8 @@ open_images_url(const HfSettings *settings, const char *url, char **skip_prefix_
 {
 	const char *rest = url + strlen(S3_SCHEME);
 	g_autofree char *bucket = g_strndup(rest, strcspn(rest, "/"));
-	g_autofree char *prefix = trim_slashes(rest + strlen(bucket));
-	const Place place = images_place(settings, bucket, prefix);
+	g_autofree char *prefix = hf_open_trim_slashes(rest + strlen(bucket));
+	const HfPlace place = images_place(settings, bucket, prefix);
 
 	if (!*bucket) {
 		hf_error_set(error, HF_ERROR_USAGE, "\"%s\" names no bucket: s3://bucket/prefix is wanted",
@@ -263,6 +331,6 @@ hf_images_open_place(const HfSettings *settings, const char *place, char **skip_
 			     "\"%s\" is no place for images: s3://bucket/prefix or a path is wanted", place);
 		return NULL;
 	}
-	folder = real_path(place);
+	folder = hf_open_real_path(place);
 	return open_images_folder(settings, folder, "name another folder", skip_prefix_out, error);
 }

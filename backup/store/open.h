@@ -6,11 +6,16 @@
  */
 #pragma once
 
+#include "backup/store/s3-credentials.h"
 #include "backup/store/store.h"
 #include "common/settings.h"
 
 /* The bucket, or NULL where the store is the folder BACKUP_DIR.  Borrowed. */
 const char *hf_store_settings_bucket(const HfSettings *settings);
+
+/* Who S3 is asked as: the keys, the role, or else whatever the machine gives.  USAGE where half of it is set. */
+HfCredentials *hf_store_settings_credentials(const HfSettings *settings,
+					     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
  * Opens it, without asking a server anything.  Keys that are half set are USAGE; where none are set, they come from the

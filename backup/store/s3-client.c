@@ -80,6 +80,31 @@ set_address(HfS3Client *client, const HfS3Options *options, const char *endpoint
 	return true;
 }
 
+/* S3 User Guide, "Getting started with Transfer Acceleration": only bucket.s3-accelerate, and no dots in the bucket's name. */
+#define ACCELERATED "https://s3-accelerate.amazonaws.com"
+
+static bool
+check_accelerate(const HfS3Options *options, GError **error)
+{
+	if (!options->use_accelerate)
+		return true;
+	if (options->endpoint_url)
+		return hf_error_set(
+			error, HF_ERROR_USAGE,
+			"S3_USE_ACCELERATE is Amazon's, and the endpoint is \"%s\": unset one of them",
+			options->endpoint_url);
+	if (options->force_path_style)
+		return hf_error_set(error, HF_ERROR_USAGE,
+				    "S3_USE_ACCELERATE wants the bucket's name in the host name: unset "
+				    "S3_FORCE_PATH_STYLE");
+	return can_be_host(options->bucket, "s3-accelerate.amazonaws.com", true) ||
+	       hf_error_set(error, HF_ERROR_USAGE,
+			    "S3_USE_ACCELERATE: the name of bucket \"%s\" cannot be part of a host name "
+			    "(lower-case letters, "
+			    "digits and hyphens): unset it",
+			    options->bucket);
+}
+
 static bool
 set_options(HfS3Client *client, const HfS3Options *options, GError **error)
 {
@@ -95,7 +120,10 @@ set_options(HfS3Client *client, const HfS3Options *options, GError **error)
 	client->ca_file = g_strdup(options->ca_file);
 	client->tries = options->tries ? options->tries : 6;
 	client->stall_s = options->stall_s ? options->stall_s : 30;
-	aws = g_strdup_printf("https://s3.%s.amazonaws.com", client->region);
+	if (!check_accelerate(options, error))
+		return false;
+	aws = options->use_accelerate ? g_strdup(ACCELERATED)
+				      : g_strdup_printf("https://s3.%s.amazonaws.com", client->region);
 	return set_address(client, options, options->endpoint_url ? options->endpoint_url : aws, error);
 }
 

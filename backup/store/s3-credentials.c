@@ -1,12 +1,11 @@
 #include "config.h"
 
-#include "backup/store/s3-credentials.h"
+#include "backup/store/s3-credentials-impl.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/json.h"
 
-#include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -17,21 +16,10 @@
 #define CONTAINER_URL "http://169.254.170.2"
 /* Fetched again so long before the end, so that a request that is signed now is still good when it arrives. */
 #define REFRESH_BEFORE_S 300
-#define BODY_BYTES_MAX (64u << 10)
-/* The address answers at once where it exists at all; elsewhere nobody does. */
-#define CONNECT_MS 1000L
-#define ANSWER_MS 5000L
 
-struct HfCredentials {
-	bool is_fixed;
-	char *access_key;
-	HfSecret *secret_key;
-	HfSecret *session_token;
-	int64_t expires_s; /* 0: never */
-};
-
-static void
-set_keys(HfCredentials *credentials, const char *access_key, HfSecret *secret_key, HfSecret *session_token)
+void
+hf_credentials_set_keys(HfCredentials *credentials, const char *access_key, HfSecret *secret_key,
+			HfSecret *session_token)
 {
 	g_free(credentials->access_key);
 	hf_secret_free(credentials->secret_key);
@@ -47,7 +35,8 @@ hf_credentials_fixed(const char *access_key, const HfSecret *secret_key, const H
 	HfCredentials *credentials = g_new0(HfCredentials, 1);
 
 	credentials->is_fixed = true;
-	set_keys(credentials, access_key, hf_secret_copy(secret_key), hf_secret_copy(session_token));
+	hf_credentials_set_keys(credentials, access_key, hf_secret_copy(secret_key),
+				hf_secret_copy(session_token));
 	return credentials;
 }
 
@@ -57,49 +46,28 @@ hf_credentials_discover(void)
 	return g_new0(HfCredentials, 1);
 }
 
+HfCredentials *
+hf_credentials_web_identity(const HfWebIdentity *identity, GError **error)
+{
+	HfRole *role = hf_role_new(identity, error);
+	HfCredentials *credentials;
+
+	if (!role)
+		return NULL;
+	credentials = g_new0(HfCredentials, 1);
+	credentials->role = role;
+	return credentials;
+}
+
 void
 hf_credentials_free(HfCredentials *credentials)
 {
 	if (!credentials)
 		return;
-	set_keys(credentials, NULL, NULL, NULL);
+	hf_credentials_set_keys(credentials, NULL, NULL, NULL);
+	hf_role_free(credentials->role);
 	g_free(credentials->access_key);
 	g_free(credentials);
-}
-
-/* A reply with keys in it: a fixed array, wiped. */
-typedef struct {
-	size_t len;
-	char text[BODY_BYTES_MAX + 1];
-} Body;
-
-static void
-body_free(Body *body)
-{
-	OPENSSL_cleanse(body, sizeof *body);
-	g_free(body);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Body, body_free)
-
-static size_t
-on_bytes(char *bytes, size_t size, size_t len, void *data)
-{
-	Body *body = data;
-
-	(void)size; /* always 1 */
-	if (len > BODY_BYTES_MAX - body->len)
-		return 0;
-	memcpy(body->text + body->len, bytes, len);
-	body->len += len;
-	body->text[body->len] = '\0';
-	return len;
-}
-
-static int
-on_progress(void *data, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
-{
-	(void)data, (void)down_total, (void)down, (void)up_total, (void)up;
-	return hf_cancel_is_requested();
 }
 
 static struct curl_slist *
@@ -116,39 +84,21 @@ header_line(const char *name, const char *value)
 	return header;
 }
 
-/* Asks; false where no answer came.  *status_out is the reply's; header, taken, is NULL or a line. */
+/* What is asked of this machine. */
 static bool
-ask(const char *method, const char *url, struct curl_slist *header, long *status_out, Body *body_out)
+ask(const char *method, const char *url, struct curl_slist *header, long *status_out, HfAsked *asked_out)
 {
-	CURL *curl = curl_easy_init();
-	CURLcode result;
+	const HfAsking asking = {.method = method, .url = url, .header = header};
 
-	body_out->len = 0;
-	body_out->text[0] = '\0';
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"); /* the address means this very machine */
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, header);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body_out);
-	result = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status_out);
-	curl_easy_cleanup(curl);
-	for (struct curl_slist *line = header; line; line = line->next)
-		OPENSSL_cleanse(line->data, strlen(line->data));
-	curl_slist_free_all(header);
-	return result == CURLE_OK;
+	bool is_answered = hf_credentials_ask(&asking, asked_out);
+
+	*status_out = asked_out->status;
+	return is_answered;
 }
 
 /* {"AccessKeyId":..., "SecretAccessKey":..., "Token":..., "Expiration":...}, the same from both services. */
 static bool
-take_keys(HfCredentials *credentials, const Body *body, const char *url, GError **error)
+take_keys(HfCredentials *credentials, const HfAsked *body, const char *url, GError **error)
 {
 	const char *access_key, *secret_key, *token, *expiration;
 	g_autoptr(HfSecret) secret = NULL, session = NULL;
@@ -170,7 +120,7 @@ take_keys(HfCredentials *credentials, const Body *body, const char *url, GError 
 		if (!session)
 			return false;
 	}
-	set_keys(credentials, access_key, g_steal_pointer(&secret), g_steal_pointer(&session));
+	hf_credentials_set_keys(credentials, access_key, g_steal_pointer(&secret), g_steal_pointer(&session));
 	credentials->expires_s = expires_s;
 	return true;
 }
@@ -186,24 +136,7 @@ set_no_answer(const char *url, long status, GError **error)
  * A container's address may be given by whoever sets the environment; the token goes there.  Only https, this machine,
  * and the addresses of ECS and EKS are taken (AWS SDKs Reference Guide, "Container credential provider").
  */
-static bool
-is_container_url(const char *url)
-{
-	static const char *const hosts[] = {"127.0.0.1",      "localhost",      "[::1]", "169.254.170.2",
-					    "169.254.170.23", "[fd00:ec2::23]", NULL};
-	CURLU *parts = curl_url();
-	char *scheme = NULL, *host = NULL;
-	bool is_taken = curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-			curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-			curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-			(strcmp(scheme, "https") == 0 ||
-			 (strcmp(scheme, "http") == 0 && g_strv_contains(hosts, host)));
-
-	curl_free(scheme);
-	curl_free(host);
-	curl_url_cleanup(parts);
-	return is_taken;
-}
+static const char *const container_hosts[] = {"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", NULL};
 
 /* The line for Authorization, or NULL where none is set.  The file is read anew each time, since EKS rotates it. */
 static bool
@@ -232,11 +165,11 @@ container_authorization(struct curl_slist **header_out, GError **error)
 static bool
 from_container(HfCredentials *credentials, const char *url, GError **error)
 {
-	g_autoptr(Body) body = g_new0(Body, 1);
+	g_autoptr(HfAsked) body = g_new0(HfAsked, 1);
 	struct curl_slist *header;
 	long status = 0;
 
-	if (!is_container_url(url))
+	if (!hf_credentials_is_safe_url(url, container_hosts))
 		return hf_error_set(
 			error, HF_ERROR_USAGE,
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI \"%s\" is neither https nor this machine", url);
@@ -261,7 +194,7 @@ set_nobody(GError **error)
 }
 
 static bool
-ask_instance(const char *base, const char *path, const Body *token, Body *body_out, GError **error)
+ask_instance(const char *base, const char *path, const HfAsked *token, HfAsked *body_out, GError **error)
 {
 	g_autofree char *url = g_strconcat(base, path, NULL);
 	long status = 0;
@@ -278,7 +211,7 @@ from_instance(HfCredentials *credentials, GError **error)
 	const char *given = g_getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
 	g_autofree char *base = g_strdup(given && given[0] ? given : INSTANCE_URL);
 	g_autofree char *token_url = NULL, *role_path = NULL;
-	g_autoptr(Body) token = g_new0(Body, 1), body = g_new0(Body, 1);
+	g_autoptr(HfAsked) token = g_new0(HfAsked, 1), body = g_new0(HfAsked, 1);
 	long status = 0;
 
 	if (g_str_has_suffix(base, "/"))
@@ -306,6 +239,8 @@ discover(HfCredentials *credentials, GError **error)
 	const char *full = g_getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
 	const char *is_disabled = g_getenv("AWS_EC2_METADATA_DISABLED");
 
+	if (credentials->role)
+		return hf_role_take(credentials->role, credentials, error);
 	if (relative && relative[0]) {
 		g_autofree char *url = g_strconcat(CONTAINER_URL, relative, NULL);
 

@@ -34,10 +34,16 @@ static const Refusal refusals[] = {
 	 "the server does not know this access key: check AWS_ACCESS_KEY_ID"},
 	{"InvalidBucketName", HF_ERROR_USAGE,
 	 "not a bucket's name: correct S3_BACKUP_BUCKET or AWS_BUCKET_NAME"},
-	{"InvalidObjectState", HF_ERROR_DENIED,
-	 "the object lies in an archive storage class: have it restored there first"},
 	{"InvalidRange", HF_ERROR_USAGE, "the range lies beyond the object's end"},
+	{"InvalidRequest", HF_ERROR_USAGE,
+	 "the server does not take the request: for S3_OBJECT_LOCK_DAYS Object Lock must be on for the "
+	 "bucket, a bucket "
+	 "that locks by itself wants S3_OBJECT_LOCK_DAYS set, and not every server knows S3_SSE"},
+	{"InvalidStorageClass", HF_ERROR_USAGE,
+	 "the server does not know this storage class: correct S3_STORAGE_CLASS"},
+	{"InvalidTag", HF_ERROR_USAGE, "the server does not accept a tag: correct S3_TAGS"},
 	{"InvalidToken", HF_ERROR_DENIED, "the session token is not valid: check AWS_SESSION_TOKEN"},
+	{"KMS.NotFoundException", HF_ERROR_USAGE, "there is no such KMS key: correct S3_SSE_KMS_KEY_ID"},
 	{"NoSuchBucket", HF_ERROR_USAGE,
 	 "the bucket does not exist: create it, or correct S3_BACKUP_BUCKET or AWS_BUCKET_NAME"},
 	{"NoSuchKey", HF_ERROR_NOT_FOUND, "no such object"},
@@ -126,6 +132,20 @@ set_skew_error(const HfS3Subject *subject, GError **error)
 			    name, subject->url, (gint64)ABS(subject->skew_s));
 }
 
+/* S3 User Guide, "Working with archived objects". */
+static bool
+set_archived_error(const HfS3Subject *subject, GError **error)
+{
+	return hf_error_set(error, HF_ERROR_DENIED,
+			    "\"s3://%s/%s\" lies in an archive storage class, and cannot be read before S3 "
+			    "has brought a copy "
+			    "back, which takes hours: \"aws s3api restore-object --bucket %s --key %s "
+			    "--restore-request Days=7\" "
+			    "for each object that RESTORE.txt names, then again",
+			    subject->bucket, subject->key ? subject->key : "", subject->bucket,
+			    subject->key ? subject->key : "KEY");
+}
+
 static bool
 set_by_status(const HfS3Subject *subject, long status, const char *code, GError **error)
 {
@@ -152,6 +172,8 @@ hf_s3_error_from_reply(const HfS3Subject *subject, const HfS3Reply *reply, GErro
 		return set_region_error(subject, reply, error);
 	if (g_strcmp0(code, "RequestTimeTooSkewed") == 0)
 		return set_skew_error(subject, error);
+	if (g_strcmp0(code, "InvalidObjectState") == 0)
+		return set_archived_error(subject, error);
 	for (const Refusal *refusal = refusals; code && refusal->code; refusal++)
 		if (strcmp(refusal->code, code) == 0)
 			return hf_error_set(error, refusal->error, "%s: %s (%s answered %ld %s)", name,

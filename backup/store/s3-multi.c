@@ -2,6 +2,7 @@
 
 #include "backup/store/s3-multi.h"
 #include "backup/store/s3-client.h"
+#include "backup/store/traffic.h"
 #include "common/cancel.h"
 #include "common/error.h"
 
@@ -119,6 +120,7 @@ end_try(HfS3Multi *multi, HfS3Job *job, bool is_done, GError *error)
 	job->tries++;
 	if (!is_done && hf_error_is(cause, HF_ERROR_TRANSIENT) && job->tries < multi->client->tries) {
 		job->due_us = g_get_monotonic_time() + (int64_t)hf_s3_retry_pause_ms(job->tries) * 1000;
+		hf_traffic_count_retry();
 		g_queue_push_tail_link(&multi->waiting, &job->link);
 		if (job->again)
 			job->again(job);

@@ -81,6 +81,25 @@ has_room(const S3Put *put, size_t bytes)
 	       put->held_bytes <= options->memory_bytes && bytes <= options->memory_bytes - put->held_bytes;
 }
 
+/* The digest of what will be locked. */
+static bool
+add_md5(Object *object, const char *key, GError **error)
+{
+	gsize len;
+	const void *bytes = g_bytes_get_data(object->content, &len);
+	g_autofree char *digest = NULL;
+	HfPair md5 = {"content-md5", NULL};
+
+	if (!hf_s3_storing_wants_md5(object->put->s3->storing, key))
+		return true;
+	digest = hf_s3_md5(bytes, len, error);
+	if (!digest)
+		return false;
+	md5.value = g_string_chunk_insert(object->texts, digest);
+	g_array_append_val(object->headers, md5);
+	return true;
+}
+
 static bool
 put_object(HfPut *self, const char *key, const HfObjectMeta *meta, GBytes *content, GError **error)
 {
@@ -94,6 +113,11 @@ put_object(HfPut *self, const char *key, const HfObjectMeta *meta, GBytes *conte
 		return false;
 	object = object_new(put, key, content);
 	if (!hf_s3_meta_headers(object->full_key, meta, object->texts, object->headers, error)) {
+		object_free(object);
+		return false;
+	}
+	hf_s3_add_storing(put->s3, key, object->texts, object->headers);
+	if (!add_md5(object, key, error)) {
 		object_free(object);
 		return false;
 	}

@@ -2,6 +2,7 @@
 
 #include "backup/store/s3-client.h"
 #include "backup/store/s3-error.h"
+#include "backup/store/traffic.h"
 #include "common/cancel.h"
 #include "common/error.h"
 
@@ -289,6 +290,7 @@ hf_s3_transfer_start(HfS3Transfer *transfer, GError **error)
 	g_autofree char *query = hf_s3_sign_query(transfer->request->query);
 	g_autofree char *url = g_strconcat(client->base, path, query[0] ? "?" : "", query, NULL);
 
+	hf_traffic_count_request();
 	set_fixed_options(transfer);
 	set_method(transfer);
 	curl_easy_setopt(transfer->curl, CURLOPT_URL, url);
@@ -400,6 +402,7 @@ hf_s3_retry(HfS3Client *client, HfS3Try one_try, void *data, bool is_cleanup, GE
 		}
 		if (!pause_ms(tries, is_cleanup, error))
 			return false;
+		hf_traffic_count_retry();
 	}
 }
 

@@ -1,22 +1,16 @@
-/* Small objects that are written on a condition, and removal. */
+/* Small objects that are written on a condition. */
 #include "config.h"
 
 #include "backup/store/s3-impl.h"
-#include "backup/store/s3-xml.h"
-#include "common/cancel.h"
 #include "common/error.h"
 
-#include <openssl/evp.h>
 #include <string.h>
-
-/* Amazon S3 API Reference, "DeleteObjects". */
-#define DELETED_AT_ONCE 1000
 
 /* After a reply was lost, 412 may be the answer to our own first try: what is stored decides. */
 static bool
 is_stored(HfS3 *s3, const char *full_key, GBytes *bytes)
 {
-	HfS3Request request = {.method = "GET", .key = full_key};
+	HfS3Request request = {.method = "GET", .key = full_key, .is_cleanup = s3->base.is_steadfast};
 	g_auto(HfS3Reply) reply = {0};
 	g_autoptr(GError) error = NULL;
 
@@ -25,18 +19,77 @@ is_stored(HfS3 *s3, const char *full_key, GBytes *bytes)
 	       memcmp(reply.body->data, g_bytes_get_data(bytes, NULL), reply.body->len) == 0;
 }
 
-static bool
-put_if(HfS3 *s3, const char *full_key, GBytes *bytes, HfPair condition, GError **error)
+/* A small object that goes out, with all that goes with it. */
+typedef struct {
+	HfS3 *s3;
+	const char *key;
+	char *full_key;
+	GBytes *bytes;
+	GStringChunk *texts; /* that headers point to */
+	GArray *headers;
+} Small;
+
+static void
+small_clear(Small *small)
 {
-	const HfPair headers[] = {{"content-type", "application/octet-stream"}, condition, {NULL, NULL}};
-	HfS3Request request = {.method = "PUT", .key = full_key, .headers = headers, .is_counted = true};
+	g_free(small->full_key);
+	g_string_chunk_free(small->texts);
+	g_array_unref(small->headers);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Small, small_clear)
+
+static Small
+small_new(HfS3 *s3, const char *key, GBytes *bytes)
+{
+	return (Small){s3,
+		       key,
+		       hf_s3_full_key(s3, key),
+		       bytes,
+		       g_string_chunk_new(256),
+		       g_array_new(TRUE, TRUE, sizeof(HfPair))};
+}
+
+/* What it is, on which condition it is stored, and how it is to be kept. */
+static bool
+add_headers(Small *small, HfPair condition, GError **error)
+{
+	HfPair type = {"content-type", "application/octet-stream"}, md5 = {"content-md5", NULL};
+	gsize len;
+	const void *data = g_bytes_get_data(small->bytes, &len);
+	g_autofree char *digest = NULL;
+
+	g_array_append_val(small->headers, type);
+	if (condition.name)
+		g_array_append_val(small->headers, condition);
+	hf_s3_add_storing(small->s3, small->key, small->texts, small->headers);
+	if (!hf_s3_storing_wants_md5(small->s3->storing, small->key))
+		return true;
+	digest = hf_s3_md5(data, len, error);
+	if (!digest)
+		return false;
+	md5.value = g_string_chunk_insert(small->texts, digest);
+	g_array_append_val(small->headers, md5);
+	return true;
+}
+
+static bool
+put_if(HfS3 *s3, const char *key, GBytes *bytes, HfPair condition, GError **error)
+{
+	g_auto(Small) small = small_new(s3, key, bytes);
+	HfS3Request request = {.method = "PUT",
+			       .key = small.full_key,
+			       .is_counted = true,
+			       .is_cleanup = s3->base.is_steadfast};
 	g_auto(HfS3Reply) reply = {0};
 	g_autoptr(GError) cause = NULL;
 
+	if (!add_headers(&small, condition, error))
+		return false;
+	request.headers = (const HfPair *)(const void *)small.headers->data;
 	request.body = g_bytes_get_data(bytes, &request.body_bytes);
 	if (hf_s3_perform(s3->client, &request, &reply, &cause))
 		return true;
-	if (hf_error_is(cause, HF_ERROR_CONFLICT) && reply.tries > 1 && is_stored(s3, full_key, bytes))
+	if (hf_error_is(cause, HF_ERROR_CONFLICT) && reply.tries > 1 && is_stored(s3, small.full_key, bytes))
 		return true;
 	if (reply.status == 501)
 		s3->is_unconditional = true;
@@ -74,7 +127,7 @@ hf_s3_create(HfStore *self, const char *key, GBytes *bytes, GError **error)
 
 	if (!check_free(s3, full_key, error))
 		return false;
-	if (!s3->is_unconditional && put_if(s3, full_key, bytes, (HfPair){"if-none-match", "*"}, &cause))
+	if (!s3->is_unconditional && put_if(s3, key, bytes, (HfPair){"if-none-match", "*"}, &cause))
 		return true;
 	if (!s3->is_unconditional) {
 		g_propagate_error(error, cause);
@@ -84,7 +137,7 @@ hf_s3_create(HfStore *self, const char *key, GBytes *bytes, GError **error)
 	if (!was_told)
 		g_warning("%s does not know \"If-None-Match\": let only one host back up into it",
 			  hf_s3_client_url(s3->client));
-	return put_if(s3, full_key, bytes, (HfPair){NULL, NULL}, error);
+	return put_if(s3, key, bytes, (HfPair){NULL, NULL}, error);
 }
 
 /* True where the object still has this etag, so that a 412 was about the way we wrote it. */
@@ -107,14 +160,13 @@ hf_s3_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, G
 	g_autofree char *full_key = hf_s3_full_key(s3, key);
 	g_autofree char *quoted = g_strdup_printf("\"%s\"", etag);
 	g_autoptr(GError) cause = NULL;
-	bool is_done = put_if(s3, full_key, bytes, (HfPair){"if-match", s3->is_etag_bare ? etag : quoted},
-			      &cause);
+	bool is_done = put_if(s3, key, bytes, (HfPair){"if-match", s3->is_etag_bare ? etag : quoted}, &cause);
 
 	/* RFC 9110, section 13.1.1, wants the quotes; Ceph compares with what it stores, which has none. */
 	if (!is_done && !s3->is_etag_bare && hf_error_is(cause, HF_ERROR_CONFLICT) &&
 	    has_etag(s3, full_key, etag)) {
 		g_clear_error(&cause);
-		is_done = put_if(s3, full_key, bytes, (HfPair){"if-match", etag}, &cause);
+		is_done = put_if(s3, key, bytes, (HfPair){"if-match", etag}, &cause);
 		s3->is_etag_bare = is_done;
 	}
 	if (!is_done)
@@ -122,157 +174,81 @@ hf_s3_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, G
 	return is_done;
 }
 
-/* XML 1.0 has no way to write most control characters, and is UTF-8: such a key is deleted by a request of its own. */
-static bool
-fits_xml(const char *key)
+/* ---- with its etag ---- */
+
+bool
+hf_s3_get(HfStore *self, const char *key, size_t limit_bytes, GBytes **bytes_out, char **etag_out,
+	  GError **error)
 {
-	for (const char *c = key; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return false;
-	return g_utf8_validate(key, -1, NULL);
+	HfS3 *s3 = (HfS3 *)self;
+	g_autofree char *full_key = hf_s3_full_key(s3, key);
+	HfS3Request request = {.method = "GET", .key = full_key, .is_cleanup = s3->base.is_steadfast};
+	g_auto(HfS3Reply) reply = {0};
+	g_autofree char *etag = NULL;
+
+	if (!hf_s3_perform(s3->client, &request, &reply, error))
+		return false;
+	etag = hf_s3_reply_etag(&reply);
+	if (!etag || reply.body->len > limit_bytes)
+		return hf_error_set(error, HF_ERROR_CORRUPT, "\"s3://%s/%s\" %s",
+				    hf_s3_client_bucket(s3->client), full_key,
+				    etag ? "is larger than it can be" : "came without an ETag");
+	*bytes_out = g_bytes_new(reply.body->data, reply.body->len);
+	*etag_out = g_steal_pointer(&etag);
+	return true;
 }
 
+/* ---- what conditions are worth ---- */
+
+/* True where the write was refused for its condition, or the server does not take such a write at all: *is_taken_out. */
 static bool
-remove_one(HfS3 *s3, const char *full_key, GError **error)
+is_kept_out(HfS3 *s3, const char *key, HfPair condition, bool *is_taken_out, GError **error)
 {
-	HfS3Request request = {.method = "DELETE", .key = full_key, .is_cleanup = hf_cancel_is_requested()};
-	g_auto(HfS3Reply) reply = {0};
+	g_autoptr(GBytes) other = g_bytes_new_static("another", 7);
 	g_autoptr(GError) cause = NULL;
 
-	if (hf_s3_perform(s3->client, &request, &reply, &cause) || hf_error_is(cause, HF_ERROR_NOT_FOUND))
+	*is_taken_out = put_if(s3, key, other, condition, &cause);
+	if (*is_taken_out || !(hf_error_is(cause, HF_ERROR_TRANSIENT) ||
+			       hf_error_is(cause, HF_ERROR_DENIED) || hf_error_is(cause, HF_ERROR_CANCELLED)))
 		return true;
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }
 
-typedef struct {
-	HfS3 *s3;
-	GString *xml;
-	char *md5;
-	bool is_cleanup;
-	/* Of the reply: the first key that was refused. */
-	char *key, *code, *message;
-	bool is_refused;
-} Removal;
-
-static void
-on_refusal(const char *path, const char *text, void *data)
-{
-	Removal *removal = data;
-	char **field = strcmp(path, "DeleteResult/Error/Key") == 0       ? &removal->key
-		       : strcmp(path, "DeleteResult/Error/Code") == 0    ? &removal->code
-		       : strcmp(path, "DeleteResult/Error/Message") == 0 ? &removal->message
-									 : NULL;
-
-	if (strcmp(path, "DeleteResult/Error") == 0)
-		removal->is_refused = true;
-	if (field && !removal->is_refused) {
-		g_free(*field);
-		*field = g_strdup(text);
-	}
-}
-
+/* Not by hf_s3_create(), which looks first: two hosts that look at once would both go on. */
 static bool
-set_refusal(const Removal *removal, GError **error)
+probe(HfS3 *s3, const char *key, HfConditions *found, GError **error)
 {
-	static const char *const transient[] = {"InternalError", "SlowDown", "ServiceUnavailable",
-						"OperationAborted", NULL};
-	const char *code = removal->code ? removal->code : "unknown error";
-	HfError kind = g_strv_contains(transient, code)    ? HF_ERROR_TRANSIENT
-		       : strcmp(code, "AccessDenied") == 0 ? HF_ERROR_DENIED
-							   : HF_ERROR_FAILED;
+	g_autoptr(GBytes) one = g_bytes_new_static("one", 3);
+	g_autoptr(GBytes) two = g_bytes_new_static("two", 3);
+	g_autoptr(GBytes) now = NULL;
+	g_autoptr(GError) cause = NULL;
+	g_autofree char *etag = NULL;
+	bool is_taken;
 
-	return hf_error_set(error, kind, "\"s3://%s/%s\" was not deleted: %s%s%s%s",
-			    hf_s3_client_bucket(removal->s3->client), removal->key ? removal->key : "", code,
-			    removal->message && removal->message[0] ? ": " : "",
-			    removal->message ? removal->message : "",
-			    kind == HF_ERROR_DENIED ? ": allow s3:DeleteObject for it" : "");
-}
-
-static bool
-try_to_remove(void *data, bool *moved, GError **error)
-{
-	static const HfPair query[] = {{"delete", ""}, {NULL, NULL}};
-	Removal *removal = data;
-	const HfPair headers[] = {
-		{"content-md5", removal->md5}, {"content-type", "application/xml"}, {NULL, NULL}};
-	HfS3Request request = {.method = "POST",
-			       .is_cleanup = removal->is_cleanup,
-			       .query = query,
-			       .headers = headers,
-			       .body = removal->xml->str,
-			       .body_bytes = removal->xml->len,
-			       .fails_in_200 = true};
-	g_auto(HfS3Reply) reply = {0};
-
-	(void)moved;
-	removal->is_refused = false;
-	return hf_s3_perform_once(removal->s3->client, &request, &reply, error) &&
-	       hf_s3_xml_parse(reply.body->data, reply.body->len, on_refusal, removal, error) &&
-	       (!removal->is_refused || set_refusal(removal, error));
-}
-
-static char *
-md5_base64(const void *bytes, size_t len)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned digest_len = 0;
-
-	if (!EVP_Digest(bytes, len, digest, &digest_len, EVP_md5(), NULL))
-		return NULL;
-	return g_base64_encode(digest, digest_len);
-}
-
-static bool
-remove_batch(HfS3 *s3, GString *keys_xml, GError **error)
-{
-	/* Once a stop was asked for, what is removed is what a run takes back: that must still go out. */
-	Removal removal = {.s3 = s3,
-			   .xml = g_string_new("<Delete><Quiet>true</Quiet>"),
-			   .is_cleanup = hf_cancel_is_requested()};
-	bool is_done;
-
-	g_string_append_printf(removal.xml, "%s</Delete>", keys_xml->str);
-	removal.md5 = md5_base64(removal.xml->str, removal.xml->len);
-	is_done = removal.md5
-			  ? hf_s3_retry(s3->client, try_to_remove, &removal, removal.is_cleanup, error)
-			  : hf_error_set(
-				    error, HF_ERROR_FAILED,
-				    "OpenSSL refuses MD5, which S3 wants for deletions: is FIPS mode on?");
-	g_string_free(removal.xml, TRUE);
-	g_free(removal.md5);
-	g_free(removal.key);
-	g_free(removal.code);
-	g_free(removal.message);
-	return is_done;
+	/* Without a condition: whatever that is worth, it is there then. */
+	if (!put_if(s3, key, one, (HfPair){NULL, NULL}, error) ||
+	    !is_kept_out(s3, key, (HfPair){"if-none-match", "*"}, &is_taken, error))
+		return false;
+	found->has_create = !is_taken && !s3->is_unconditional;
+	if (!is_kept_out(s3, key, (HfPair){"if-match", "\"00000000000000000000000000000000\""}, &is_taken,
+			 error) ||
+	    !hf_s3_get(&s3->base, key, 64, &now, &etag, error))
+		return false;
+	found->has_replace = !is_taken && hf_s3_replace(&s3->base, key, two, etag, &cause);
+	return true;
 }
 
 bool
-hf_s3_remove(HfStore *self, const char *const *keys, GError **error)
+hf_s3_probe(HfStore *self, const char *key, HfConditions *found_out, GError **error)
 {
 	HfS3 *s3 = (HfS3 *)self;
-	GString *batch = g_string_new(NULL);
-	unsigned count = 0;
-	bool is_done = true;
+	const char *const keys[] = {key, NULL};
+	bool was_told = s3->is_unconditional;
+	bool is_done;
 
-	for (const char *const *key = keys; *key && is_done; key++) {
-		g_autofree char *full_key = hf_s3_full_key(s3, *key);
-		g_autofree char *xml = NULL;
-
-		if (!fits_xml(full_key)) {
-			is_done = remove_one(s3, full_key, error);
-			continue;
-		}
-		xml = g_markup_printf_escaped("<Object><Key>%s</Key></Object>", full_key);
-		g_string_append(batch, xml);
-		if (++count == DELETED_AT_ONCE) {
-			is_done = remove_batch(s3, batch, error);
-			g_string_truncate(batch, 0);
-			count = 0;
-		}
-	}
-	if (is_done && count > 0)
-		is_done = remove_batch(s3, batch, error);
-	g_string_free(batch, TRUE);
-	return is_done;
+	*found_out = (HfConditions){false, false};
+	is_done = probe(s3, key, found_out, error);
+	s3->is_unconditional = was_told;
+	return hf_s3_remove(self, keys, is_done ? error : NULL) && is_done;
 }

@@ -29,9 +29,11 @@ typedef struct {
 typedef struct {
 	HfStage base;
 	HfS3 *s3;
-	char *key; /* in the bucket */
+	char *key;     /* in the bucket */
+	char *own_key; /* relative to the store */
 	GArray *headers;
 	GStringChunk *texts; /* that headers point to */
+	bool wants_md5;      /* of each body */
 	uint64_t bytes;
 	Part *filling;
 	unsigned parts;
@@ -132,14 +134,30 @@ note_sent(Upload *upload, Part *part, char *etag, GError *error)
 	pthread_mutex_unlock(&upload->lock);
 }
 
+/* One header: the body's MD5, where the object will be locked; none else.  g_free() *digest_out. */
+static bool
+make_md5(const Upload *upload, const Part *part, HfPair headers_out[2], char **digest_out, GError **error)
+{
+	*digest_out = NULL;
+	headers_out[0] = headers_out[1] = (HfPair){NULL, NULL};
+	if (!upload->wants_md5)
+		return true;
+	*digest_out = hf_s3_md5(part ? part->bytes : NULL, part ? part->len : 0, error);
+	headers_out[0] = (HfPair){"content-md5", *digest_out};
+	return *digest_out != NULL;
+}
+
 static void
 send_part(Upload *upload, Part *part)
 {
 	char number[12];
 	const HfPair query[] = {{"partNumber", number}, {"uploadId", upload->upload_id}, {NULL, NULL}};
+	HfPair headers[2];
+	g_autofree char *md5 = NULL;
 	HfS3Request request = {.method = "PUT",
 			       .key = upload->key,
 			       .query = query,
+			       .headers = headers,
 			       .body = part->bytes,
 			       .body_bytes = part->len,
 			       .cancel = &upload->is_stopping};
@@ -150,7 +168,8 @@ send_part(Upload *upload, Part *part)
 	g_snprintf(number, sizeof number, "%u", part->number);
 	if (g_atomic_int_get(&upload->is_stopping))
 		hf_error_set(&error, HF_ERROR_CANCELLED, "cancelled");
-	else if (hf_s3_perform(upload->s3->client, &request, &reply, &error)) {
+	else if (make_md5(upload, part, headers, &md5, &error) &&
+		 hf_s3_perform(upload->s3->client, &request, &reply, &error)) {
 		etag = g_strdup(hf_s3_reply_header(&reply, "etag"));
 		if (!etag)
 			hf_error_set(&error, HF_ERROR_FAILED,
@@ -302,11 +321,17 @@ put_whole(Upload *upload, GError **error)
 {
 	HfS3Request request = {.method = "PUT",
 			       .key = upload->key,
-			       .headers = (const HfPair *)(const void *)upload->headers->data,
 			       .body = upload->filling ? upload->filling->bytes : NULL,
 			       .body_bytes = upload->filling ? upload->filling->len : 0};
 	g_auto(HfS3Reply) reply = {0};
+	HfPair md5[2];
+	g_autofree char *digest = NULL;
 
+	if (!make_md5(upload, upload->filling, md5, &digest, error))
+		return false;
+	if (digest)
+		g_array_append_val(upload->headers, md5[0]);
+	request.headers = (const HfPair *)(const void *)upload->headers->data;
 	return hf_s3_perform(upload->s3->client, &request, &reply, error);
 }
 
@@ -347,17 +372,16 @@ check_size(Upload *upload, HfS3Reply *reply, GError **error)
  * was ours when the object has our size and as many parts (the ETag ends in "-N"), and is not older than the upload.
  */
 static bool
-is_completed_by_us(Upload *upload)
+is_completed_by_us(Upload *upload, HfS3Reply *head_out)
 {
-	g_auto(HfS3Reply) reply = {0};
 	g_autofree char *suffix = g_strdup_printf("-%u", upload->parts);
 	g_autofree char *etag = NULL;
 
-	if (!check_size(upload, &reply, NULL))
+	if (!check_size(upload, head_out, NULL))
 		return false;
-	etag = hf_s3_reply_etag(&reply);
+	etag = hf_s3_reply_etag(head_out);
 	return etag && g_str_has_suffix(etag, suffix) &&
-	       hf_s3_reply_time(&reply, "last-modified") >= upload->begun_s;
+	       hf_s3_reply_time(head_out, "last-modified") >= upload->begun_s;
 }
 
 static bool
@@ -377,11 +401,12 @@ complete(Upload *upload, GError **error)
 
 	if (hf_s3_perform(upload->s3->client, &request, &reply, &cause)) {
 		g_clear_pointer(&upload->upload_id, g_free); /* nothing is left to abort */
-		return check_size(upload, &head, error);
+		return check_size(upload, &head, error) &&
+		       hf_s3_keep(upload->s3, upload->own_key, &head, error);
 	}
-	if (hf_error_is(cause, HF_ERROR_NOT_FOUND) && reply.tries > 1 && is_completed_by_us(upload)) {
+	if (hf_error_is(cause, HF_ERROR_NOT_FOUND) && reply.tries > 1 && is_completed_by_us(upload, &head)) {
 		g_clear_pointer(&upload->upload_id, g_free);
-		return true;
+		return hf_s3_keep(upload->s3, upload->own_key, &head, error);
 	}
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
@@ -495,6 +520,7 @@ clear(HfStage *self)
 	pthread_cond_destroy(&upload->has_work);
 	g_free(upload->upload_id);
 	g_free(upload->key);
+	g_free(upload->own_key);
 }
 
 static const HfStageOps ops = {
@@ -508,6 +534,7 @@ hf_s3_write(HfStore *self, const char *key, const HfObjectMeta *meta, GError **e
 	hf_stage_init(&upload->base, &ops, NULL);
 	upload->s3 = (HfS3 *)self;
 	upload->key = hf_s3_full_key(upload->s3, key);
+	upload->own_key = g_strdup(key);
 	upload->headers = g_array_new(TRUE, TRUE, sizeof(HfPair));
 	upload->texts = g_string_chunk_new(256);
 	upload->spare = g_ptr_array_new();
@@ -516,9 +543,11 @@ hf_s3_write(HfStore *self, const char *key, const HfObjectMeta *meta, GError **e
 	pthread_mutex_init(&upload->lock, NULL);
 	pthread_cond_init(&upload->has_changed, NULL);
 	pthread_cond_init(&upload->has_work, NULL);
+	upload->wants_md5 = hf_s3_storing_wants_md5(upload->s3->storing, key);
 	if (!hf_s3_meta_headers(upload->key, meta, upload->texts, upload->headers, error)) {
 		hf_stage_free(&upload->base);
 		return NULL;
 	}
+	hf_s3_add_storing(upload->s3, key, upload->texts, upload->headers);
 	return &upload->base;
 }

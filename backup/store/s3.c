@@ -2,6 +2,7 @@
 
 #include "backup/store/s3.h"
 #include "backup/store/s3-impl.h"
+#include "common/clock.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -10,6 +11,7 @@
 #define PART_BYTES_MIN ((size_t)5 << 20)
 #define PART_BYTES_MAX ((size_t)5 << 30)
 #define PART_BYTES_DEFAULT ((size_t)16 << 20)
+#define COPY_PART_BYTES_DEFAULT ((uint64_t)256 << 20)
 #define CONNECTIONS_DEFAULT 4
 /* Each connection is a thread and a part's buffer. */
 #define CONNECTIONS_MAX 64
@@ -20,10 +22,17 @@ hf_s3_full_key(const HfS3 *s3, const char *key)
 	return g_strconcat(s3->prefix, key, NULL);
 }
 
+void
+hf_s3_add_storing(HfS3 *s3, const char *key, GStringChunk *texts, GArray *headers)
+{
+	hf_s3_storing_headers(s3->storing, key, hf_clock_now_s() + hf_s3_client_skew(s3->client), texts,
+			      headers);
+}
+
 bool
 hf_s3_head(HfS3 *s3, const char *full_key, HfS3Reply *reply_out, GError **error)
 {
-	HfS3Request request = {.method = "HEAD", .key = full_key};
+	HfS3Request request = {.method = "HEAD", .key = full_key, .is_cleanup = s3->base.is_steadfast};
 
 	return hf_s3_perform(s3->client, &request, reply_out, error);
 }
@@ -47,6 +56,7 @@ clear(HfStore *self)
 	HfS3 *s3 = (HfS3 *)self;
 
 	hf_s3_client_free(s3->client);
+	hf_s3_storing_free(s3->storing);
 	g_free(s3->prefix);
 }
 
@@ -56,7 +66,11 @@ static const HfStoreOps ops = {
 	.write = hf_s3_write,
 	.create = hf_s3_create,
 	.replace = hf_s3_replace,
+	.get = hf_s3_get,
+	.probe = hf_s3_probe,
 	.remove = hf_s3_remove,
+	.can_copy = hf_s3_can_copy,
+	.copy = hf_s3_copy,
 	.fetch_new = hf_s3_fetch_new,
 	.put_new = hf_s3_put_new,
 	.unfinished = hf_s3_unfinished,
@@ -101,7 +115,9 @@ hf_s3_open(const HfS3Options *options, HfCredentials *credentials, GError **erro
 	s3->base.endpoint = g_strdup(options->endpoint_url);
 	s3->client = g_steal_pointer(&client);
 	s3->prefix = has_prefix ? g_strconcat(options->prefix, "/", NULL) : g_strdup("");
+	s3->storing = hf_s3_storing_copy(options->storing);
 	s3->part_bytes = options->part_bytes ? options->part_bytes : PART_BYTES_DEFAULT;
+	s3->copy_part_bytes = options->copy_part_bytes ? options->copy_part_bytes : COPY_PART_BYTES_DEFAULT;
 	s3->connections = options->connections ? options->connections : CONNECTIONS_DEFAULT;
 	return &s3->base;
 }

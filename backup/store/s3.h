@@ -9,6 +9,7 @@
 #pragma once
 
 #include "backup/store/s3-credentials.h"
+#include "backup/store/s3-storing.h"
 #include "backup/store/store.h"
 
 /* Zero and NULL mean the default, which is written behind each. */
@@ -18,11 +19,14 @@ typedef struct {
 	const char *region;       /* "us-east-1" */
 	const char *endpoint_url; /* NULL: AWS's own for region; "http://127.0.0.1:7480" and the like */
 	bool force_path_style;    /* false: bucket.host where the bucket's name can be part of a host name */
-	const char *ca_file;      /* NULL: the system's; a PEM file of a private CA */
-	size_t part_bytes;        /* 16 MiB; 5 MiB to 5 GiB (S3 User Guide, "multipart upload limits") */
-	unsigned connections;     /* 4: parts in flight */
-	unsigned tries;           /* 6 */
-	unsigned stall_s;         /* 30: a transfer under 1 byte/s for so long is a timeout */
+	bool use_accelerate;      /* S3 Transfer Acceleration: AWS alone, without an endpoint_url */
+	const HfS3Storing *storing; /* NULL: nothing special; copied */
+	const char *ca_file;        /* NULL: the system's; a PEM file of a private CA */
+	size_t part_bytes;          /* 16 MiB; 5 MiB to 5 GiB (S3 User Guide, "multipart upload limits") */
+	uint64_t copy_part_bytes;   /* 256 MiB: what a server copies by one request (hf_store_copy()) */
+	unsigned connections;       /* 4: parts in flight */
+	unsigned tries;             /* 6 */
+	unsigned stall_s;           /* 30: a transfer under 1 byte/s for so long is a timeout */
 } HfS3Options;
 
 /*

@@ -17,7 +17,13 @@ typedef struct {
 	HfStage *(*write)(HfStore *self, const char *key, const HfObjectMeta *meta, GError **error);
 	bool (*create)(HfStore *self, const char *key, GBytes *bytes, GError **error);
 	bool (*replace)(HfStore *self, const char *key, GBytes *bytes, const char *etag, GError **error);
+	bool (*get)(HfStore *self, const char *key, size_t limit_bytes, GBytes **bytes_out, char **etag_out,
+		    GError **error);
+	bool (*probe)(HfStore *self, const char *key, HfConditions *found_out, GError **error);
 	bool (*remove)(HfStore *self, const char *const *keys, GError **error);
+	/* Both NULL: it copies nothing by itself.  from is a store of the same ops. */
+	bool (*can_copy)(const HfStore *self, const HfStore *from);
+	bool (*copy)(HfStore *self, HfStore *from, const char *key, uint64_t bytes, GError **error);
 	HfFetch *(*fetch_new)(HfStore *self, const HfFetchOptions *options); /* fetch-impl.h */
 	HfPut *(*put_new)(HfStore *self, const HfPutOptions *options);       /* put-impl.h */
 	bool (*takes_key)(const HfStore *self, const char *key,
@@ -37,6 +43,7 @@ struct HfStore {
 	char *location;
 	HfKeyring *keyring;   /* see hf_store_keyring() */
 	bool borrows_keyring; /* a store in front of another one has that one's */
+	bool is_steadfast;    /* see hf_store_set_steadfast() */
 	char *endpoint;       /* see hf_store_endpoint(); set by the implementation, freed by store.c */
 };
 

@@ -113,12 +113,45 @@ hf_store_replace(HfStore *store, const char *key, GBytes *bytes, const char *eta
 }
 
 bool
+hf_store_get(HfStore *store, const char *key, size_t limit_bytes, GBytes **bytes_out, char **etag_out,
+	     GError **error)
+{
+	return hf_store_check_key(key, error) &&
+	       store->ops->get(store, key, limit_bytes, bytes_out, etag_out, error);
+}
+
+bool
+hf_store_probe(HfStore *store, const char *key, HfConditions *found_out, GError **error)
+{
+	return hf_store_check_key(key, error) && store->ops->probe(store, key, found_out, error);
+}
+
+void
+hf_store_set_steadfast(HfStore *store)
+{
+	store->is_steadfast = true;
+}
+
+bool
 hf_store_remove(HfStore *store, const char *const *keys, GError **error)
 {
 	for (const char *const *key = keys; *key; key++)
 		if (!hf_store_check_key(*key, error))
 			return false;
 	return store->ops->remove(store, keys, error);
+}
+
+bool
+hf_store_can_copy(const HfStore *store, const HfStore *from)
+{
+	return store->ops == from->ops && store->ops->can_copy && store->ops->can_copy(store, from);
+}
+
+bool
+hf_store_copy(HfStore *store, HfStore *from, const char *key, uint64_t bytes, GError **error)
+{
+	g_assert(store->ops == from->ops && store->ops->copy);
+	return hf_store_check_key(key, error) && store->ops->copy(store, from, key, bytes, error);
 }
 
 void

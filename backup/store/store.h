@@ -91,6 +91,42 @@ bool hf_store_create(HfStore *store, const char *key, GBytes *bytes,
 bool hf_store_replace(HfStore *store, const char *key, GBytes *bytes, const char *etag,
 		      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * Whether objects of from can be copied without their bytes coming here: both are buckets of one server, opened with one
+ * access key.
+ */
+bool hf_store_can_copy(const HfStore *store, const HfStore *from);
+
+/*
+ * Has the server copy the object of this key and size from that store, where hf_store_can_copy().  What is seen is that the copy
+ * has as many bytes; for what they are the server vouches.
+ */
+bool hf_store_copy(HfStore *store, HfStore *from, const char *key, uint64_t bytes,
+		   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * Reads a small object whole, with the etag that hf_store_replace() wants.  NOT_FOUND where there is none, CORRUPT where
+ * it has more than limit_bytes.
+ */
+bool hf_store_get(HfStore *store, const char *key, size_t limit_bytes, GBytes **bytes_out, char **etag_out,
+		  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What the two conditions above are worth in a store: some servers, and file systems, pass over them in silence. */
+typedef struct {
+	bool has_create;
+	bool has_replace;
+} HfConditions;
+
+/* Finds that out with a small object of this key, which must be free, and which is gone afterwards. */
+bool hf_store_probe(HfStore *store, const char *key, HfConditions *found_out,
+		    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
+ * From now on get, create and replace on this handle go out although a stop was asked for, and give up early: a lease must
+ * be kept while a job that was stopped puts away its uploads, and be given back at its end.
+ */
+void hf_store_set_steadfast(HfStore *store);
+
 /* Whether an object of this key can be in the store at all: a folder has no place for "a//b" or "..".  Else USAGE. */
 bool hf_store_takes_key(const HfStore *store, const char *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -169,17 +169,28 @@ pass_on(GPtrArray *env, const char *name)
 }
 
 static void
+add_setting(GPtrArray *env, const char *name, const char *value)
+{
+	if (value)
+		g_ptr_array_add(env, g_strdup_printf("%s=%s", name, value));
+}
+
+static void
 add_aws(const Drill *drill, GPtrArray *env)
 {
 	/* How awscli finds the credentials of a container. */
-	static const char *const names[] = {
-		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"};
-	const char *region = drill->options->aws_region;
+	static const char *const names[] = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+					    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+					    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"};
+	const HfDrillOptions *options = drill->options;
+	const char *region = options->aws_region;
 
 	g_ptr_array_add(env, g_strdup_printf("AWS_DEFAULT_REGION=%s", region ? region : "us-east-1"));
-	if (drill->options->aws_ca_bundle)
-		g_ptr_array_add(env, g_strdup_printf("AWS_CA_BUNDLE=%s", drill->options->aws_ca_bundle));
+	add_setting(env, "AWS_CA_BUNDLE", options->aws_ca_bundle);
+	add_setting(env, "AWS_ROLE_ARN", options->role_arn);
+	add_setting(env, "AWS_WEB_IDENTITY_TOKEN_FILE", options->role_token_file);
+	add_setting(env, "AWS_ROLE_SESSION_NAME", options->role_session);
+	add_setting(env, "AWS_ENDPOINT_URL_STS", options->sts_url);
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
 		pass_on(env, names[i]);
 }

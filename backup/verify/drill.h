@@ -17,6 +17,8 @@ typedef struct {
 		*aws_credentials;  /* NULL, or awscli's credentials file: it reaches aws by a private file */
 	const char *aws_region;    /* NULL: us-east-1 */
 	const char *aws_ca_bundle; /* NULL, or a PEM file */
+	/* NULL, or the role that aws takes by a web identity's token, as we do; sts_url NULL: Amazon's. */
+	const char *role_arn, *role_token_file, *role_session, *sts_url;
 	const char *identity_file; /* NULL, or the file with the age identity, which RESTORE_IDENTITY names */
 	HfProgress *progress;      /* NULL: not wanted */
 } HfDrillOptions;

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "auth/bearer.h"
 #include "auth/internal.h"
 #include "common/error.h"
 
@@ -138,7 +139,7 @@ test_the_setting_goes_before_the_file(void)
 	g_autoptr(HfSecret) token = hf_internal_token(settings, &error);
 
 	g_assert_no_error(error);
-	g_assert_true(hf_internal_token_matches(token, "Bearer 0123456789abcdef0123456789abcdef"));
+	g_assert_true(hf_bearer_matches(token, "Bearer 0123456789abcdef0123456789abcdef"));
 }
 
 static void
@@ -159,15 +160,15 @@ test_matching(void)
 {
 	g_autoptr(HfSecret) token = hf_secret_new("abcd", 4, "t", NULL);
 
-	g_assert_true(hf_internal_token_matches(token, "Bearer abcd"));
-	g_assert_true(hf_internal_token_matches(token, "bearer abcd"));
-	g_assert_false(hf_internal_token_matches(token, NULL));
-	g_assert_false(hf_internal_token_matches(token, ""));
-	g_assert_false(hf_internal_token_matches(token, "abcd"));
-	g_assert_false(hf_internal_token_matches(token, "Bearer abc"));
-	g_assert_false(hf_internal_token_matches(token, "Bearer abcde"));
-	g_assert_false(hf_internal_token_matches(token, "Bearer abce"));
-	g_assert_false(hf_internal_token_matches(token, "Basic abcd"));
+	g_assert_true(hf_bearer_matches(token, "Bearer abcd"));
+	g_assert_true(hf_bearer_matches(token, "bearer abcd"));
+	g_assert_false(hf_bearer_matches(token, NULL));
+	g_assert_false(hf_bearer_matches(token, ""));
+	g_assert_false(hf_bearer_matches(token, "abcd"));
+	g_assert_false(hf_bearer_matches(token, "Bearer abc"));
+	g_assert_false(hf_bearer_matches(token, "Bearer abcde"));
+	g_assert_false(hf_bearer_matches(token, "Bearer abce"));
+	g_assert_false(hf_bearer_matches(token, "Basic abcd"));
 }
 
 int

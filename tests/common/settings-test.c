@@ -73,6 +73,35 @@ test_every_default_is_within_its_own_bounds(void)
 }
 
 static void
+test_replicas_are_numbered(void)
+{
+	static const struct {
+		const char *setting, *said;
+	} wrong[] = {
+		{"REPLICA_5_BUCKET=b", "there are replicas 1 to 4, such as REPLICA_1_BUCKET"},
+		{"REPLICA_0_SECRET_ACCESS_KEY_FILE=/f", "such as REPLICA_1_SECRET_ACCESS_KEY_FILE"},
+		{"REPLICA_3_BUCKT=b", "did you mean REPLICA_3_BUCKET"},
+		{"REPLICA_2_RETENTION_DAYS=x", "a whole number from 0 to 36500 is wanted"},
+	};
+	g_autoptr(HfSettings) settings = load(
+		(const char *const[]){"REPLICA_2_BUCKET=b", "REPLICA_4_DIR=/nas", NULL}, "/dev/null");
+
+	g_assert_false(hf_settings_has_replica(settings, 1));
+	g_assert_true(hf_settings_has_replica(settings, 2));
+	g_assert_true(hf_settings_has_replica(settings, 4));
+	g_assert_cmpstr(hf_setting(HF_SET_REPLICA(3, HF_REPLICA_PREFIX))->name, ==, "REPLICA_3_PREFIX");
+	g_assert_cmpstr(hf_setting(HF_SET_REPLICAS_LAST)->name, ==, "REPLICA_4_RETENTION_DAYS");
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		const char *const environment[] = {wrong[i].setting, NULL};
+		g_autoptr(GError) error = NULL;
+
+		g_assert_null(hf_settings_load_from(environment, "/dev/null", &error));
+		g_assert_error(error, HF_ERROR, HF_ERROR_USAGE);
+		g_assert_nonnull(strstr(error->message, wrong[i].said));
+	}
+}
+
+static void
 test_environment_counts_before_the_file(void)
 {
 	g_auto(TempFile) file = temp_file("DB_HOST=from-file\nDB_NAME=only-file\nBACKUP_DIR=/srv/b\n");
@@ -323,6 +352,7 @@ main(int argc, char **argv)
 	g_test_add_func("/settings/defaults", test_defaults);
 	g_test_add_func("/settings/every-default-is-within-its-own-bounds",
 			test_every_default_is_within_its_own_bounds);
+	g_test_add_func("/settings/replicas-are-numbered", test_replicas_are_numbered);
 	g_test_add_func("/settings/environment-counts-before-the-file",
 			test_environment_counts_before_the_file);
 	g_test_add_func("/settings/empty-is-not-set-but-told-apart", test_empty_is_not_set_but_told_apart);

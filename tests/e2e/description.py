@@ -82,7 +82,8 @@ def _():
 ROW = {"key": "backups/x.sql.gz", "size": 1, "lastModified": "2024-01-15T02:00:00.000Z", "type": "database", "level": 1,
        "set": "2024-01-15_02-00-00"}
 STATUS = {"success": True, "totalBackups": 1, "retentionDays": 30, "backupGroups": {"2024-01-15": [ROW]}, "running": None,
-          "lastSuccess": None, "nextRuns": {"daily": None, "weekly": "2024-01-21T03:00:00.000Z"}, "store": {}}
+          "elsewhere": [],
+          "lastSuccess": None, "nextRuns": {"daily": None, "weekly": "2024-01-21T03:00:00.000Z"}, "replicas": [], "store": {}}
 PROBLEM = {"success": False, "message": "Backup failed", "error": "why", "code": "conflict"}
 GOOD = [
     ("status", "GET", "/api/backup/status", 200, STATUS),

@@ -397,6 +397,41 @@ def _():
             assert "object lock  on" in world.run("doctor").out
 
 
+@case("/prune/what-holdfast-itself-has-locked-is-retained-until-its-date")
+def _():
+    bucket = LockBucket("prune-of-holdfast-own-lock")
+
+    def head(key):
+        """Whether it is locked, and how many tags it has."""
+        found = json.loads(bucket.aws("s3api", "head-object", "--bucket", bucket.name, "--key", "backups/" + key))
+        return found.get("ObjectLockMode"), found.get("TagCount")
+
+    with Sets(**bucket.settings(S3_OBJECT_LOCK_DAYS="1", S3_TAGS="app=shop,tier=backup", **LAST)) as world:
+        first = world.backup()
+        world.backup(VERIFY_AFTER_BACKUP="2")  # a proof is no part of a set
+        second = world.listed()[1]
+        assert head(f"backup_{second}.level2.json") == (None, 2)
+        for key in (f"database_backup_{second}.sql.gz", f"backup_{second}.RESTORE.txt", f"backup_{second}.json"):
+            assert head(key) == ("GOVERNANCE", 2), key
+        assert fates(world.prune()) == {first: "retained", second: "keep"} and world.whole(
+            S3_BACKUP_BUCKET=bucket.name) == [first, second]
+        later = world.run("--json", "prune", program=HOLDFAST_PLAIN, prefix=("faketime", "-f", "+2d"))
+        assert later.code == 0 and fates(later.json) == {first: "deleted", second: "keep"}, later
+        assert f"backups/database_backup_{first}.sql.gz" in versions(bucket, first)
+        for wrong, word in (({"S3_SSE": "aes256"}, "AES256"), ({"S3_TAGS": "a"}, "name=value"), ({"S3_OBJECT_LOCK_DAYS": "-1"}, "36500"),
+                            ({"S3_OBJECT_LOCK_MODE": "EVER"}, "GOVERNANCE"), ({"S3_STORAGE_CLASS": "COLD"}, "GLACIER"),
+                            ({"S3_SSE_KMS_KEY_ID": "k"}, "aws:kms"), ({"S3_USE_ACCELERATE": "1"}, "endpoint"),
+                            ({"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x", "AWS_ACCESS_KEY_ID": None,
+                              "AWS_SECRET_ACCESS_KEY": None}, "AWS_WEB_IDENTITY_TOKEN_FILE")):
+            refused = world.run("list", **wrong)
+            assert refused.code == 2 and word in refused.err, (wrong, refused)
+    plain = Bucket("prune-of-holdfast-no-lock")
+    with Sets(**plain.settings(S3_OBJECT_LOCK_DAYS="1", **LAST)) as world:
+        refused = world.run("backup", "database")
+        assert refused.code == 2 and "Object Lock must be on for the bucket" in refused.err and plain.keys() == [], refused
+        assert "object lock  S3_OBJECT_LOCK_DAYS is set" in world.run("doctor").out
+
+
 @case("/prune/legal-hold-retains-too")
 def _():
     bucket = LockBucket("prune-of-holdfast-legal")

@@ -16,6 +16,9 @@ SRCDIR = os.environ["HF_TEST_SRCDIR"]
 PG = urllib.parse.urlsplit(os.environ["HF_TEST_PG_URL"])
 
 
+LEASES = "holdfast_leases.json"  # not a set's: it is there once a job has run
+
+
 class Result:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -103,12 +106,12 @@ class World:
                 merged[name] = str(value)
         return merged
 
-    def store_files(self):
-        """Every file below the store's folder, temporary ones too."""
+    def store_files(self, leases=False):
+        """Every file below the store's folder, temporary ones too; the object of leases where it is asked for."""
         found = []
         for base, _, names in os.walk(self.env["BACKUP_DIR"]):
             found.extend(os.path.relpath(os.path.join(base, name), self.env["BACKUP_DIR"]) for name in names)
-        return sorted(found)
+        return sorted(name for name in found if leases or name != LEASES)
 
     def other_files(self):
         """Files outside the store and the state: there must be none."""
@@ -141,9 +144,11 @@ class Bucket:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def keys(self):
+    def keys(self, leases=False):
+        """Of the whole bucket; the object of leases where it is asked for."""
         listed = self.aws("s3api", "list-objects-v2", "--bucket", self.name, "--output", "json")
-        return sorted(item["Key"] for item in (json.loads(listed) if listed.strip() else {}).get("Contents", []))
+        keys = [item["Key"] for item in (json.loads(listed) if listed.strip() else {}).get("Contents", [])]
+        return sorted(key for key in keys if leases or key.rpartition("/")[2] != LEASES)
 
     def uploads(self):
         """Multipart uploads that were begun and neither completed nor aborted."""

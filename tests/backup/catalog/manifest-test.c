@@ -30,6 +30,9 @@ sample(void)
 	database->globals_absent = g_strdup("no rights");
 	database->index = hf_archive_new(HF_COMPRESSION_GZIP);
 	hf_archive_add_part(database->index, "database_backup_" ID ".index.jsonl.gz", 99, SHA);
+	manifest->metrics = hf_run_metrics_begin();
+	hf_run_metrics_phase(manifest->metrics, "dumping");
+	hf_run_metrics_end(manifest->metrics, 4321);
 	return manifest;
 }
 
@@ -94,6 +97,12 @@ static const struct {
 	{"\"database\":", "\"nothing\":", HF_ERROR_CORRUPT, "neither"},
 	{"\"rows\"", "\"sows\"", HF_ERROR_CORRUPT, "rows"},
 	{"db1", "db\\u0000", HF_ERROR_CORRUPT, "NUL"},
+	{"\"metrics\": {", "\"metrics\": 7, \"x\": {", HF_ERROR_CORRUPT, "metrics"},
+	{"\"cpu_ms\"", "\"other\"", HF_ERROR_CORRUPT, "metrics: member \"cpu_ms\""},
+	{"\"phases\": [", "\"phases\": 7, \"x\": [", HF_ERROR_CORRUPT, "phases"},
+	{"\"phases\": [", "\"phases\": [ 7,", HF_ERROR_CORRUPT, "name"},
+	{"\"dumping\"", "\"0123456789012345678901234567890123456789012345678901234567890123456789\"",
+	 HF_ERROR_CORRUPT, "longer"},
 	{"}\n", "}\n{}", HF_ERROR_CORRUPT, "json"},
 };
 

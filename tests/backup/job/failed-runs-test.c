@@ -5,10 +5,20 @@
 
 #include <string.h>
 
+static HfJobStatus
+status_of(char letter)
+{
+	return letter == 'D' || letter == 'E'   ? HF_JOB_DONE
+	       : letter == 'F' || letter == 'W' ? HF_JOB_FAILED
+	       : letter == 'I'                  ? HF_JOB_INTERRUPTED
+						: HF_JOB_CANCELLED;
+}
+
 /* A job that ended so; when counts from 1,000 s on. */
 static void
-add(const StateFixture *fixture, const char *kind, HfJobStatus status, int64_t when)
+add(const StateFixture *fixture, const char *kind, char end, int64_t when)
 {
+	HfJobStatus status = status_of(end);
 	g_autoptr(HfJobFile) file = NULL;
 	g_autofree char *id = state_fixture_claim(fixture, kind, &file);
 	g_autoptr(HfJobRecord) record = state_fixture_find(fixture, id);
@@ -19,11 +29,16 @@ add(const StateFixture *fixture, const char *kind, HfJobStatus status, int64_t w
 	record->started_s = 1000 + when;
 	record->finished_s = 1001 + when;
 	record->error = status == HF_JOB_FAILED ? g_strdup("the power went") : NULL;
+	record->error_code = end == 'W' ? g_strdup("conflict") : NULL;
+	record->set_id = end == 'D' ? g_strdup("2024-01-15_02-00-00") : NULL;
 	g_assert_true(hf_jobs_save(fixture->state, record, &is_cancelled, &error));
 	g_assert_no_error(error);
 }
 
-/* Jobs, oldest first: the letter of a half (f: both), then D done, F failed, I interrupted, C cancelled. */
+/*
+ * Jobs, oldest first: the letter of a half (f: both), then D done, F failed, I interrupted, C cancelled, W failed since another
+ * was in the way, E done without a set: another host had the slot.
+ */
 static const struct {
 	const char *name, *jobs;
 	const char *failed; /* the halves that are, of each run */
@@ -39,6 +54,10 @@ static const struct {
 	{"full-run-stands-for-both", "dD iD fF", "f"},
 	{"half-of-a-full-run-made-good", "fF dD", "i"},
 	{"each-half-by-itself", "dF iI", "i d"},
+	{"refused-is-none", "dD dW", ""},
+	{"refused-after-it-makes-nothing-good", "dF dW", "d"},
+	{"run-elsewhere-is-none", "dD dE", ""},
+	{"run-elsewhere-makes-nothing-good", "dF dE", "d"},
 	{"verify-and-prune-do-not-count", "dD vF pF", ""},
 };
 
@@ -50,15 +69,6 @@ kind_of(char letter)
 	       : letter == 'f' ? "backup full"
 	       : letter == 'v' ? "verify"
 			       : "prune";
-}
-
-static HfJobStatus
-status_of(char letter)
-{
-	return letter == 'D'   ? HF_JOB_DONE
-	       : letter == 'F' ? HF_JOB_FAILED
-	       : letter == 'I' ? HF_JOB_INTERRUPTED
-			       : HF_JOB_CANCELLED;
 }
 
 static char *
@@ -87,7 +97,7 @@ test_case(gconstpointer data)
 	g_autofree char *halves = NULL;
 
 	for (int i = 0; jobs[i]; i++)
-		add(fixture, kind_of(jobs[i][0]), status_of(jobs[i][1]), i);
+		add(fixture, kind_of(jobs[i][0]), jobs[i][1], i);
 	failed = hf_jobs_failed_runs(fixture->state);
 	halves = halves_of(failed);
 	g_assert_cmpstr(halves, ==, cases[number].failed);
@@ -100,7 +110,7 @@ test_says_which_job_and_why(void)
 	g_autoptr(GPtrArray) failed = NULL;
 	const HfFailedRun *run;
 
-	add(fixture, "backup full", HF_JOB_FAILED, 7);
+	add(fixture, "backup full", 'F', 7);
 	failed = hf_jobs_failed_runs(fixture->state);
 	g_assert_cmpuint(failed->len, ==, 1);
 	run = failed->pdata[0];

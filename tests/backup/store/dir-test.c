@@ -161,6 +161,51 @@ test_replace_wants_the_same_version(void)
 	g_assert_cmpuint(fixture_files(fixture), ==, 1);
 }
 
+/* However fast they follow each other, and whichever inode is used again. */
+static void
+test_no_etag_comes_back(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(GHashTable) etags = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GBytes) bytes = g_bytes_new_static("1", 1);
+	g_autoptr(GError) error = NULL;
+	HfConditions found;
+
+	g_assert_true(hf_store_probe(fixture->store, "probe", &found, &error));
+	g_assert_true(found.has_create && found.has_replace);
+	g_assert_true(hf_store_create(fixture->store, "k", bytes, &error));
+	for (int i = 0; i < 200; i++) {
+		g_autoptr(GBytes) read = NULL;
+		char *etag = NULL;
+
+		g_assert_true(hf_store_get(fixture->store, "k", 1, &read, &etag, &error));
+		g_assert_true(g_bytes_equal(read, bytes));
+		g_assert_true(hf_store_replace(fixture->store, "k", bytes, etag, &error));
+		g_assert_true(g_hash_table_add(etags, etag));
+	}
+	g_assert_cmpuint(fixture_files(fixture), ==, 1);
+}
+
+static void
+test_get_gives_what_is_there(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(GBytes) read = NULL;
+	g_autofree char *etag = NULL;
+	g_autoptr(GError) error = NULL;
+
+	g_assert_false(hf_store_get(fixture->store, "k", 100, &read, &etag, &error));
+	g_assert_true(hf_error_is(error, HF_ERROR_NOT_FOUND));
+	g_clear_error(&error);
+	fixture_put(fixture, "k", "12345", 5);
+	g_assert_false(hf_store_get(fixture->store, "k", 4, &read, &etag, &error));
+	g_assert_true(hf_error_is(error, HF_ERROR_CORRUPT));
+	g_clear_error(&error);
+	fixture_put(fixture, "folder/k", "1", 1);
+	g_assert_false(hf_store_get(fixture->store, "folder", 4, &read, &etag, &error));
+	g_assert_true(hf_error_is(error, HF_ERROR_NOT_FOUND));
+}
+
 static void
 test_lists_in_byte_order_of_key(void)
 {
@@ -386,6 +431,8 @@ main(int argc, char **argv)
 	g_test_add_func("/dir/create-takes-a-free-key-only", test_create_takes_a_free_key_only);
 	g_test_add_func("/dir/of-many-creators-one-wins", test_of_many_creators_one_wins);
 	g_test_add_func("/dir/replace-wants-the-same-version", test_replace_wants_the_same_version);
+	g_test_add_func("/dir/no-etag-comes-back", test_no_etag_comes_back);
+	g_test_add_func("/dir/get-gives-what-is-there", test_get_gives_what_is_there);
 	g_test_add_func("/dir/lists-in-byte-order-of-key", test_lists_in_byte_order_of_key);
 	g_test_add_func("/dir/symbolic-links-are-not-followed", test_symbolic_links_are_not_followed);
 	g_test_add_func("/dir/keys-that-leave-the-folder-are-refused",

@@ -232,6 +232,60 @@ test_a_server_without_conditions_is_told_about(void)
 	g_assert_error(error, HF_ERROR, HF_ERROR_CONFLICT);
 }
 
+/* Also where it takes a conditional write for a plain one, and says nothing. */
+static void
+test_a_probe_finds_out_what_conditions_are_worth(void)
+{
+	static const struct {
+		const char *faults;
+		bool is_worth_it;
+	} cases[] = {
+		{"[]", true},
+		{"[{'kind':'lose-reply','method':'PUT','every':2}]", true},
+		{"[{'kind':'unsupported','method':'PUT','skip':1}]", false},
+		{"[{'kind':'pass-over','method':'PUT'}]", false},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(HfStore) store = fixture_store(fixture_proxy(), "probed");
+		g_autoptr(GError) error = NULL;
+		g_autofree char *keys = NULL;
+		HfConditions found;
+
+		set_faults(cases[i].faults);
+		g_assert_true(hf_store_probe(store, "probe", &found, &error));
+		g_assert_no_error(error);
+		g_assert_true(found.has_create == cases[i].is_worth_it);
+		g_assert_true(found.has_replace == cases[i].is_worth_it);
+		set_faults("[]");
+		keys = fixture_keys(store, "probe", NULL, &error);
+		g_assert_cmpstr(keys, ==, "");
+	}
+}
+
+/* Also after a stop was asked for, where the handle is to be steadfast. */
+static void
+test_a_steadfast_handle_goes_on(void)
+{
+	g_autoptr(HfStore) store = fixture_store(fixture_proxy(), "steadfast");
+	g_autoptr(HfStore) other = fixture_store(fixture_proxy(), "steadfast");
+	g_autoptr(GBytes) one = g_bytes_new_static("one", 3);
+	g_autoptr(GBytes) two = g_bytes_new_static("two", 3);
+	g_autoptr(GBytes) read = NULL;
+	g_autofree char *etag = NULL;
+	g_autoptr(GError) error = NULL;
+
+	set_faults("[]");
+	hf_store_set_steadfast(store);
+	hf_cancel_request();
+	g_assert_true(hf_store_create(store, "it", one, NULL));
+	g_assert_true(hf_store_get(store, "it", 3, &read, &etag, NULL));
+	g_assert_true(hf_store_replace(store, "it", two, etag, NULL));
+	g_assert_false(hf_store_create(other, "another", one, &error));
+	hf_cancel_reset();
+	g_assert_error(error, HF_ERROR, HF_ERROR_CANCELLED);
+}
+
 static void
 test_a_small_object_is_one_request(void)
 {
@@ -302,6 +356,9 @@ main(int argc, char **argv)
 	g_test_add_func("/s3-fault/create-knows-its-own-write-again", test_create_knows_its_own_write_again);
 	g_test_add_func("/s3-fault/a-server-without-conditions-is-told-about",
 			test_a_server_without_conditions_is_told_about);
+	g_test_add_func("/s3-fault/a-probe-finds-out-what-conditions-are-worth",
+			test_a_probe_finds_out_what_conditions_are_worth);
+	g_test_add_func("/s3-fault/a-steadfast-handle-goes-on", test_a_steadfast_handle_goes_on);
 	g_test_add_func("/s3-fault/a-small-object-is-one-request", test_a_small_object_is_one_request);
 	g_test_add_func("/s3-fault/listing-and-removal-survive-503", test_listing_and_removal_survive_503);
 	status = g_test_run();

@@ -186,6 +186,30 @@ test_create_and_replace_hold_their_condition(void)
 }
 
 static void
+test_get_gives_the_etag_that_replace_wants(void)
+{
+	g_autoptr(HfStore) store = fixture_store(NULL, "got");
+	g_autoptr(GBytes) one = g_bytes_new_static("one", 3);
+	g_autoptr(GBytes) two = g_bytes_new_static("two", 3);
+	g_autoptr(GBytes) read = NULL;
+	g_autofree char *etag = NULL;
+	g_autoptr(GError) error = NULL;
+
+	g_assert_false(hf_store_get(store, "it", 100, &read, &etag, &error));
+	g_assert_error(error, HF_ERROR, HF_ERROR_NOT_FOUND);
+	g_clear_error(&error);
+	g_assert_true(hf_store_create(store, "it", one, &error));
+	g_assert_false(hf_store_get(store, "it", 2, &read, &etag, &error));
+	g_assert_error(error, HF_ERROR, HF_ERROR_CORRUPT);
+	g_clear_error(&error);
+	g_assert_true(hf_store_get(store, "it", 3, &read, &etag, &error));
+	g_assert_true(g_bytes_equal(read, one));
+	g_assert_true(hf_store_replace(store, "it", two, etag, &error));
+	g_assert_false(hf_store_replace(store, "it", one, etag, &error));
+	g_assert_error(error, HF_ERROR, HF_ERROR_CONFLICT);
+}
+
+static void
 test_free_without_finish_leaves_nothing(void)
 {
 	static const size_t lengths[] = {100, 12 << 20};
@@ -395,6 +419,8 @@ main(int argc, char **argv)
 	g_test_add_func("/s3/listing-pages-and-starts-after", test_listing_pages_and_starts_after);
 	g_test_add_func("/s3/create-and-replace-hold-their-condition",
 			test_create_and_replace_hold_their_condition);
+	g_test_add_func("/s3/get-gives-the-etag-that-replace-wants",
+			test_get_gives_the_etag_that_replace_wants);
 	g_test_add_func("/s3/free-without-finish-leaves-nothing", test_free_without_finish_leaves_nothing);
 	g_test_add_func("/s3/metadata-is-stored", test_metadata_is_stored);
 	g_test_add_func("/s3/a-missing-object-is-not-found", test_a_missing_object_is_not_found);
