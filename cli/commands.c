@@ -22,6 +22,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_diff,
 	&hf_command_verify,
 	&hf_command_drill,
+	&hf_command_chain,
 	&hf_command_accept,
 	&hf_command_delete,
 	&hf_command_prune,

@@ -21,6 +21,7 @@ extern const HfCommand hf_command_cat;
 extern const HfCommand hf_command_diff;
 extern const HfCommand hf_command_verify;
 extern const HfCommand hf_command_accept;
+extern const HfCommand hf_command_chain;
 extern const HfCommand hf_command_drill;
 extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;

@@ -4,6 +4,7 @@
 #include "backup/catalog/prune.h"
 #include "backup/store/open.h"
 #include "cli/commands.h"
+#include "cli/signing.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -74,18 +75,40 @@ check_id(const char *id, GError **error)
 			    "\"%s\" is not the whole id of a set: see \"holdfast list\"", id);
 }
 
+/* A set that is not there may be one that was taken away: then what is wanted is to be done with it. */
+static bool
+take_note(HfCli *cli, HfStore *store, const char *id, GError **trouble, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+
+	if (hf_error_is(*trouble, HF_ERROR_NOT_FOUND) && hf_cli_acknowledge(cli, store, id, &cause)) {
+		hf_cli_say(cli, "set %s was gone already: noted\n", id);
+		hf_json_add_text(cli->reply, "set", id);
+		hf_json_add_flag(cli->reply, "was_gone", true);
+		return true;
+	}
+	if (cause && !hf_error_is(cause, HF_ERROR_NOT_FOUND))
+		g_propagate_error(error, g_steal_pointer(&cause));
+	else
+		g_propagate_error(error, g_steal_pointer(trouble));
+	return false;
+}
+
 static bool
 run(HfCli *cli, char **arguments, GError **error)
 {
 	const char *id = arguments[0];
 	g_autoptr(HfStore) store = NULL;
 	g_autoptr(HfSweep) sweep = NULL;
+	g_autoptr(GError) trouble = NULL;
 
 	if (!check_id(id, error))
 		return false;
 	store = hf_store_open_settings(cli->settings, error);
-	if (!store || !hf_set_delete(store, id, given.is_forced, &sweep, error))
+	if (!store)
 		return false;
+	if (!hf_set_delete(store, id, given.is_forced, &sweep, &trouble))
+		return take_note(cli, store, id, &trouble, error);
 	hf_cli_say(cli, "deleted set %s\n", id);
 	say_sweep(cli, sweep);
 	hf_json_add_text(cli->reply, "set", id);

@@ -290,5 +290,6 @@ hf_doctor_check_store(HfDoctor *doctor)
 	check_leases(doctor, store);
 	if (hf_store_settings_bucket(doctor->cli->settings))
 		check_upkeep(doctor, store);
+	hf_doctor_check_signing(doctor, store);
 	check_sets(doctor, store);
 }

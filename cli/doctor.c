@@ -109,7 +109,8 @@ const HfCommand hf_command_doctor = {
 	"check everything a backup needs",
 	"Checks settings, database login and rights, pg_dump, the store (a small object is written, read, "
 	"listed and "
-	"removed), free space and the last good set: a line each, with what to do about it. The exit status "
+	"removed), the keys that sign, whether a set was taken away or put back, free space and the last "
+	"good set: a line each, with what to do about it. The exit status "
 	"is 1 where "
 	"a check failed.",
 	NULL,

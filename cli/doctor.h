@@ -38,6 +38,9 @@ void hf_doctor_check_schedule(HfDoctor *doctor);
 /* The keys of administrators' tokens. */
 void hf_doctor_check_tokens(HfDoctor *doctor);
 
+/* The key that signs, the keys that count, and whether sets were taken away or put back. */
+void hf_doctor_check_signing(HfDoctor *doctor, HfStore *store);
+
 /* Credentials, a small object there and back, free space, the last good set. */
 void hf_doctor_check_store(HfDoctor *doctor);
 

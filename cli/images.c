@@ -63,6 +63,11 @@ find(HfStore *store, const char *id, GError **error)
 	manifest = hf_catalog_read_manifest(store, id, &trouble);
 	if (hf_error_is(trouble, HF_ERROR_NOT_FOUND))
 		return find_by_name(store, id, error);
+	/* Signatures are checked and it has none: whether it may be believed is seen beside all others. */
+	if (manifest && manifest->is_signed == HF_SIGNED_NO) {
+		hf_manifest_free(manifest);
+		return find_by_name(store, id, error);
+	}
 	if (trouble)
 		g_propagate_prefixed_error(error, g_steal_pointer(&trouble), "set \"%s\" is damaged: ", id);
 	return manifest;

@@ -86,14 +86,18 @@ end_run(HfCli *cli, HfJobRun *run, const GError *cause)
 
 /* ---- a run ---- */
 
-/* The backup is stored by then: what goes wrong with a list of it is no failure of the run. */
+/*
+ * The backup is stored by then: what goes wrong with a list of it is no failure of the run.  The state's handle is the
+ * ticker's meanwhile (backup/job/run.h), so this one has its own.
+ */
 static void
-refresh_sets(HfCli *cli, HfState *state)
+refresh_sets(HfCli *cli, const HfState *state)
 {
 	g_autoptr(GError) trouble = NULL;
 	g_autoptr(HfStore) store = hf_store_open_settings(cli->settings, &trouble);
+	g_autoptr(HfState) own = store ? hf_state_open(hf_state_folder(state), &trouble) : NULL;
 
-	if (!store || !hf_refresh(state, store, true, &trouble))
+	if (!own || !hf_refresh(own, store, true, &trouble))
 		g_warning("the list of sets that the service shows is not up to date: %s", trouble->message);
 }
 

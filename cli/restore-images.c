@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/restore/images.h"
 #include "backup/store/open.h"
 #include "backup/store/replica.h"
@@ -7,6 +8,7 @@
 #include "cli/images.h"
 #include "cli/progress.h"
 #include "cli/replicas.h"
+#include "cli/signing.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -15,7 +17,7 @@
 
 static struct {
 	char *to, *only, *from;
-	gboolean missing_only, overwrite, mirror;
+	gboolean missing_only, overwrite, mirror, ignore_signature;
 } given;
 
 static bool
@@ -127,9 +129,12 @@ run(HfCli *cli, char **arguments, GError **error)
 		return false;
 	}
 	store = hf_store_open_from(cli->settings, given.from, error);
+	if (store && given.ignore_signature)
+		hf_keyring_bypass_signatures(hf_store_keyring(store));
 	manifest = store ? hf_cli_find_images(store, arguments[0], error) : NULL;
 	if (!manifest)
 		return false;
+	hf_cli_warn_unsigned(store, manifest);
 	options.target = target;
 	options.listed = listed;
 	options.skip_prefix = skip_prefix;
@@ -147,6 +152,8 @@ static GOptionEntry options[] = {
 	 "Replace what differs; what the set does not have stays", NULL},
 	{"mirror", 0, 0, G_OPTION_ARG_NONE, &given.mirror,
 	 "Replace what differs, and REMOVE what the set does not have", NULL},
+	{"ignore-signature", 0, 0, G_OPTION_ARG_NONE, &given.ignore_signature, HF_IGNORE_SIGNATURE_HELP,
+	 NULL},
 	HF_FROM_OPTION(&given.from),
 	{0}};
 

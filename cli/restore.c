@@ -1,11 +1,13 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/restore/run.h"
 #include "backup/store/replica.h"
 #include "cli/commands.h"
 #include "cli/database.h"
 #include "cli/progress.h"
 #include "cli/replicas.h"
+#include "cli/signing.h"
 #include "cli/text.h"
 #include "common/error.h"
 
@@ -17,7 +19,8 @@
 static struct {
 	char *to, *confirm, *from;
 	char **tables;
-	gboolean create, swap, in_place, data_only, allow_non_empty, preflight, skip_preflight;
+	gboolean create, swap, in_place, data_only, allow_non_empty, preflight, skip_preflight,
+		ignore_signature;
 	int jobs;
 } given;
 
@@ -304,9 +307,12 @@ run(HfCli *cli, char **arguments, GError **error)
 	run.jobs = (unsigned)given.jobs;
 	target = find_target(cli, error);
 	store = target ? hf_store_open_from(cli->settings, given.from, error) : NULL;
+	if (store && given.ignore_signature)
+		hf_keyring_bypass_signatures(hf_store_keyring(store));
 	set = store ? hf_catalog_find(store, arguments[0], error) : NULL;
 	if (!set)
 		return false;
+	hf_cli_warn_unsigned(store, set->is_adopted ? NULL : set->manifest);
 	run.target = target;
 	run.confirm = given.confirm;
 	if (!run.confirm && (given.swap || given.in_place) && !given.preflight && is_interactive(cli))
@@ -343,6 +349,8 @@ static GOptionEntry options[] = {
 	{"dry-run", 0, 0, G_OPTION_ARG_NONE, &given.preflight, "The same as --preflight", NULL},
 	{"skip-preflight", 0, 0, G_OPTION_ARG_NONE, &given.skip_preflight,
 	 "Go on whatever stands in the way, to the first error of the server", NULL},
+	{"ignore-signature", 0, 0, G_OPTION_ARG_NONE, &given.ignore_signature, HF_IGNORE_SIGNATURE_HELP,
+	 NULL},
 	HF_FROM_OPTION(&given.from),
 	{0}};
 

@@ -124,6 +124,20 @@ say_metrics(const HfCli *cli, const HfRunMetrics *metrics)
 }
 
 static void
+say_signed(const HfCli *cli, const HfSet *set)
+{
+	static const char *const words[] = {
+		[HF_SIGNED_UNCHECKED] = "yes, but not checked: SIGNING_PUBLIC_KEYS is not set",
+		[HF_SIGNED_NO] = "no",
+		[HF_SIGNED_YES] = "yes, the signature is right",
+		[HF_SIGNED_BAD] = "the signature is WRONG",
+	};
+
+	if (!set->is_adopted)
+		hf_cli_say(cli, "signed    %s\n", words[set->is_signed]);
+}
+
+static void
 say_set(const HfCli *cli, const HfSet *set)
 {
 	const HfManifest *manifest = set->manifest;
@@ -136,6 +150,7 @@ say_set(const HfCli *cli, const HfSet *set)
 		   : set->status == HF_SET_COMPLETE ? "complete"
 						    : "partial",
 		   set->level, hf_text_level(set->level));
+	say_signed(cli, set);
 	say_marks(cli, set);
 	if (manifest->note)
 		hf_cli_say(cli, "note      %s\n", manifest->note);
@@ -173,6 +188,7 @@ tell_set(HfCli *cli, const HfSet *set, GError **error)
 	hf_json_add_number(cli->reply, "level", (uint64_t)set->level);
 	hf_json_add_text(cli->reply, "proof", hf_text_level(set->level));
 	hf_json_add_flag(cli->reply, "adopted", set->is_adopted);
+	hf_json_add_text(cli->reply, "signed", set->is_adopted ? NULL : hf_signed_word(set->is_signed));
 	hf_json_add_flag(cli->reply, "held", set->is_held);
 	hf_json_add_bytes(cli->reply, "hold_reason", set->hold_reason);
 	hf_json_add_number(cli->reply, "bytes", set->bytes);

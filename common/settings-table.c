@@ -227,6 +227,18 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 		 "Whether what tells names is encrypted, too: of tables, images, the database and this host, "
 		 "in indexes, manifests, proofs and RESTORE.txt. It takes BACKUP_RECIPIENTS or "
 		 "BACKUP_PASSPHRASE."},
+	[HF_SET_SIGNING_KEY] =
+		{"SIGNING_KEY", NULL, HF_TYPE_SECRET, BACKUPS, NULL, 0, 0,
+		 "The secret key that manifests are signed with, a file of minisign's kind without a "
+		 "password, best "
+		 "named by SIGNING_KEY_FILE. \"holdfast keygen --signing\" makes one. Not set: nothing is "
+		 "signed."},
+	[HF_SET_SIGNING_PUBLIC_KEYS] =
+		{"SIGNING_PUBLIC_KEYS", NULL, HF_TYPE_TEXT, BACKUPS, NULL, 0, 0,
+		 "The public keys (RW...) that signatures of manifests are checked with, several with commas "
+		 "between them: the old and the new one while keys are changed. That of SIGNING_KEY counts "
+		 "as "
+		 "well. Not set, nor a key: signatures are not checked."},
 	[HF_SET_SHRINK_ALERT_PERCENT] =
 		{"SHRINK_ALERT_PERCENT", NULL, HF_TYPE_NUMBER, PROOF, "50", 1, 100,
 		 "A set in which a table or the images lost more than so many percent of what the set before "

@@ -33,7 +33,7 @@ packages() {
 		;;
 	tests) # the judges: other programs that read what we write; and the checks of the code
 		echo python3 python3-yaml python3-jsonschema awscli systemd strace tzdata zstd gzip libarchive-tools pigz valgrind faketime procps man-db clang-format pmccabe shellcheck \
-			age prometheus clang libclang-rt-14-dev file bsdextrautils python3-aiosmtpd nodejs "$(npm_package)"
+			age minisign prometheus clang libclang-rt-14-dev file bsdextrautils python3-aiosmtpd nodejs "$(npm_package)"
 		;;
 	bench) # what a user would use instead
 		echo python3 pigz zstd restic pgbackrest rclone procps wrk openssl nodejs "$(npm_package)"

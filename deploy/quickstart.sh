@@ -53,7 +53,7 @@ run() { # prints the command as a user would type it, then runs it
 while IFS='=' read -r name _; do
 	case $name in
 	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | PG* | JWT_* | INTERNAL_TOKEN* | METRICS_TOKEN* | FCGI_* | HF_STACK_* | TZ | \
-		ENABLE_* | DAILY_* | WEEKLY_* | TRIGGER_* | HOLDFAST_* | SCRATCH_* | VERIFY_* | KEEP_* | ENCRYPT_METADATA | REPLICA_* | NOTIFY_* | SMTP_* | WEBHOOK_* | HEARTBEAT_*) unset "$name" ;;
+		ENABLE_* | DAILY_* | WEEKLY_* | TRIGGER_* | HOLDFAST_* | SCRATCH_* | VERIFY_* | KEEP_* | ENCRYPT_METADATA | SIGNING_* | REPLICA_* | NOTIFY_* | SMTP_* | WEBHOOK_* | HEARTBEAT_*) unset "$name" ;;
 	esac
 done < <(env)
 

@@ -30,6 +30,7 @@ row_of(const HfCachedSet *set)
 	hf_json_add_flag(row, "suspect", set->is_suspect);
 	hf_json_add_flag(row, "accepted", set->is_accepted);
 	hf_json_add_flag(row, "adopted", set->is_adopted);
+	hf_json_add_text(row, "signed", set->is_signed);
 	hf_json_add_text(row, "trouble", set->trouble);
 	hf_json_add_text(row, "suspectReason", set->suspect_reason);
 	return row;

@@ -36,7 +36,7 @@ trap 'exit 143' TERM HUP
 while IFS='=' read -r name _; do
 	case $name in
 	DB_* | DATABASE_URL | AWS_* | S3_* | BACKUP_* | IMAGE* | JWT_* | INTERNAL_TOKEN* | METRICS_TOKEN* | PG* | FCGI_* | TRIGGER_WAIT_SECONDS | HOLDFAST_PROGRAM | ENABLE_* | DAILY_* | WEEKLY_* | TZ | \
-		KEEP_* | PRUNE_* | REPLICA_* | SCRATCH_* | VERIFY_* | SHRINK_* | ARCHIVE_BYTES | ENCRYPT_METADATA | NOTIFY_* | SMTP_* | WEBHOOK_* | HEARTBEAT_*) unset "$name" ;;
+		KEEP_* | PRUNE_* | REPLICA_* | SCRATCH_* | VERIFY_* | SHRINK_* | ARCHIVE_BYTES | ENCRYPT_METADATA | SIGNING_* | NOTIFY_* | SMTP_* | WEBHOOK_* | HEARTBEAT_*) unset "$name" ;;
 	esac
 done < <(env)
 export LC_ALL=C.UTF-8

@@ -12,6 +12,9 @@ struct HfKeyring {
 	HfAgeIdentities *identities;
 	GHashTable *opened; /* prologue (GBytes) to HfAgeKey */
 	bool hides_names;
+	HfSignKey *signing; /* NULL: nothing is signed */
+	GArray *trusted;    /* of HfVerifyKey, that of signing among them; NULL: none */
+	bool bypasses_signatures;
 };
 
 static void
@@ -60,27 +63,81 @@ load(const HfSettings *settings, HfAgeRecipients **recipients, HfAgeIdentities *
 	return true;
 }
 
+static bool
+load_signing(const HfSettings *settings, HfSignKey **key, GArray **trusted, GError **error)
+{
+	const HfSecret *secret = hf_settings_secret(settings, HF_SET_SIGNING_KEY);
+	const char *file = hf_settings_secret_file(settings, HF_SET_SIGNING_KEY);
+	const char *names = hf_settings_text(settings, HF_SET_SIGNING_PUBLIC_KEYS);
+
+	if (secret && !(*key = hf_sign_key_parse(secret, file ? file : "SIGNING_KEY", error)))
+		return false;
+	return !names || (*trusted = hf_verify_keys_parse(names, error)) != NULL;
+}
+
+void
+hf_keyring_set_signing(HfKeyring *keyring, HfSignKey *key, GArray *trusted)
+{
+	keyring->signing = key;
+	keyring->trusted = trusted;
+	if (!key)
+		return;
+	if (!keyring->trusted)
+		keyring->trusted = g_array_new(FALSE, FALSE, sizeof(HfVerifyKey));
+	g_array_append_val(keyring->trusted, key->public_key);
+}
+
 bool
 hf_keyring_from_settings(const HfSettings *settings, HfKeyring **keyring_out, GError **error)
 {
 	g_autoptr(HfAgeRecipients) recipients = NULL;
 	g_autoptr(HfAgeIdentities) identities = NULL;
+	g_autoptr(HfSignKey) signing = NULL;
+	g_autoptr(GArray) trusted = NULL;
 
 	const bool hides_names = hf_settings_flag(settings, HF_SET_ENCRYPT_METADATA);
 
 	*keyring_out = NULL;
-	if (!load(settings, &recipients, &identities, error))
+	if (!load(settings, &recipients, &identities, error) ||
+	    !load_signing(settings, &signing, &trusted, error))
 		return false;
 	if (hides_names && !recipients)
 		return hf_error_set(error, HF_ERROR_USAGE,
 				    "ENCRYPT_METADATA is set (%s), but nobody to encrypt for: set "
 				    "BACKUP_RECIPIENTS or BACKUP_PASSPHRASE_FILE, or unset it",
 				    hf_settings_origin(settings, HF_SET_ENCRYPT_METADATA));
-	if (recipients || identities)
+	if (recipients || identities || signing || trusted) {
 		*keyring_out = hf_keyring_new(g_steal_pointer(&recipients), g_steal_pointer(&identities));
+		hf_keyring_set_signing(*keyring_out, g_steal_pointer(&signing), g_steal_pointer(&trusted));
+	}
 	if (hides_names)
 		hf_keyring_hide_names(*keyring_out);
 	return true;
+}
+
+const HfSignKey *
+hf_keyring_signing_key(const HfKeyring *keyring)
+{
+	return keyring ? keyring->signing : NULL;
+}
+
+const GArray *
+hf_keyring_trusted(const HfKeyring *keyring)
+{
+	return keyring ? keyring->trusted : NULL;
+}
+
+void
+hf_keyring_bypass_signatures(HfKeyring *keyring)
+{
+	if (keyring)
+		keyring->bypasses_signatures = true;
+}
+
+bool
+hf_keyring_bypasses_signatures(const HfKeyring *keyring)
+{
+	return keyring && keyring->bypasses_signatures;
 }
 
 const HfAgeRecipients *
@@ -199,5 +256,8 @@ hf_keyring_free(HfKeyring *keyring)
 	hf_age_recipients_free(keyring->recipients);
 	hf_age_identities_free(keyring->identities);
 	g_hash_table_unref(keyring->opened);
+	hf_sign_key_free(keyring->signing);
+	if (keyring->trusted)
+		g_array_unref(keyring->trusted);
 	g_free(keyring);
 }

@@ -7,14 +7,11 @@
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
 #include "backup/catalog/names.h"
-#include "backup/catalog/own-copy.h"
+#include "backup/catalog/unsigned.h"
 #include "backup/stage/sink.h"
 #include "common/error.h"
 
 #include <string.h>
-
-/* A part takes some 200 bytes of a manifest: room for 20,000 of them, twice what an S3 upload has. */
-#define MANIFEST_BYTES_MAX ((size_t)4 << 20)
 
 void
 hf_set_free(HfSet *set)
@@ -36,7 +33,7 @@ hf_set_free(HfSet *set)
 typedef struct {
 	bool has_manifest, has_claim, has_later_part, has_database;
 	bool is_held;
-	bool has_suspect, has_accepted;
+	bool has_suspect, has_accepted, has_signature;
 	unsigned proofs, failed; /* bit N: level N */
 	uint64_t bytes;
 	int64_t time_s;
@@ -93,6 +90,7 @@ note_mark(Seen *seen, const HfName *name)
 	seen->is_held = seen->is_held || name->kind == HF_NAME_HOLD;
 	seen->has_suspect = seen->has_suspect || name->kind == HF_NAME_SUSPECT;
 	seen->has_accepted = seen->has_accepted || name->kind == HF_NAME_ACCEPTED;
+	seen->has_signature = seen->has_signature || name->kind == HF_NAME_SIGNATURE;
 	if (name->kind == HF_NAME_PROOF)
 		seen->proofs |= 1U << name->level;
 	if (name->kind == HF_NAME_FAILED)
@@ -143,55 +141,14 @@ list_objects(HfStore *store, Listed *listed, GError **error)
 	return true;
 }
 
-static GBytes *
-read_json(HfStore *store, const char *id, GError **error)
-{
-	g_autofree char *key = hf_name_manifest(id);
-	g_autoptr(HfStage) sink = hf_sink_bytes_new(MANIFEST_BYTES_MAX);
-	g_autoptr(GBytes) json = NULL;
-
-	if (!hf_store_read(store, key, HF_WHOLE, sink, error) || !hf_stage_finish(sink, error))
-		return NULL;
-	json = hf_sink_bytes_get(sink);
-	if (!hf_fence_is(json, NULL))
-		return g_steal_pointer(&json);
-	hf_error_set(error, HF_ERROR_NOT_FOUND,
-		     "there is no set \"%s\": its run lost its lease, and another host fenced it", id);
-	return NULL;
-}
-
-HfManifest *
-hf_catalog_read_manifest(HfStore *store, const char *id, GError **error)
-{
-	g_autoptr(GBytes) json = read_json(store, id, error);
-
-	return json ? hf_manifest_parse(json, id, hf_store_keyring(store), error) : NULL;
-}
-
-HfManifest *
-hf_catalog_read_known(HfStore *store, const char *id, GError **error)
-{
-	g_autoptr(GBytes) json = read_json(store, id, error);
-	HfManifest *known = json ? hf_own_copy_find(store, id, json) : NULL;
-
-	return known || !json ? known : hf_manifest_parse(json, id, hf_store_keyring(store), error);
-}
-
-/* For a list: its names stay sealed where opening each would take long. */
-static HfManifest *
-read_listed(HfStore *store, const char *id, GError **error)
-{
-	HfKeyring *keyring = hf_store_keyring(store);
-	g_autoptr(GBytes) json = read_json(store, id, error);
-
-	return json ? hf_manifest_parse(json, id, hf_keyring_is_quick(keyring) ? keyring : NULL, error)
-		    : NULL;
-}
-
 /* What the names beside the manifest say; why a set is suspect has to be read. */
 static void
 take_marks(HfStore *store, HfSet *set, const Seen *seen)
 {
+	/* Where there is nothing to check it with, whether there is one is all that is known. */
+	set->is_signed = set->manifest->is_signed == HF_SIGNED_UNCHECKED && !seen->has_signature
+				 ? HF_SIGNED_NO
+				 : set->manifest->is_signed;
 	set->proofs = seen->proofs;
 	set->level = MAX(1, g_bit_nth_msf(seen->proofs, -1));
 	set->failed_level = MAX(0, g_bit_nth_lsf(seen->failed, -1));
@@ -208,7 +165,7 @@ add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GErro
 	g_autoptr(HfSet) set = g_new0(HfSet, 1);
 	g_autoptr(GError) trouble = NULL;
 
-	set->manifest = read_listed(store, id, &trouble);
+	set->manifest = hf_catalog_read_listed(store, id, &trouble);
 	if (hf_error_is(trouble, HF_ERROR_NOT_FOUND))
 		return true; /* removed since it was listed */
 	if (trouble && !hf_error_is(trouble, HF_ERROR_CORRUPT) && !hf_error_is(trouble, HF_ERROR_USAGE)) {
@@ -226,6 +183,9 @@ add_own(HfStore *store, const char *id, const Seen *seen, GPtrArray *sets, GErro
 		set->kind = seen->has_database ? "database" : "images";
 		set->is_damaged = true;
 		set->trouble = g_strdup(trouble->message);
+		set->is_signed = hf_keyring_trusted(hf_store_keyring(store)) && seen->has_signature
+					 ? HF_SIGNED_BAD
+					 : HF_SIGNED_NO;
 		set->started_s = seen->time_s;
 	}
 	g_ptr_array_add(sets, g_steal_pointer(&set));
@@ -314,6 +274,8 @@ make_sets(HfStore *store, Listed *listed, GPtrArray *sets, GError **error)
 		if (!note_hold(store, listed, sets->pdata[i], error))
 			return false;
 	g_ptr_array_sort(sets, compare_sets);
+	if (hf_keyring_trusted(hf_store_keyring(store)))
+		hf_unsigned_judge(sets, hf_keyring_bypasses_signatures(hf_store_keyring(store)));
 	return true;
 }
 

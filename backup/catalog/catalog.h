@@ -30,6 +30,7 @@ typedef struct {
 	bool is_held;         /* nothing deletes it until it is released (hold.h) */
 	char *hold_reason;    /* NULL where none was given, or it cannot be read */
 	char *file_key;       /* of an adopted file: its key; else NULL */
+	HfSigned is_signed; /* its manifest; UNCHECKED: a signature is there, and nothing to check it with */
 } HfSet;
 
 /* Complete or accepted, not damaged, and not suspect or accepted.  An adopted file is as good as we know. */
@@ -44,15 +45,22 @@ GPtrArray *hf_catalog_list(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RE
 /* The ids of all sets that have a manifest, of char *, oldest first: one listing, nothing is read. */
 GPtrArray *hf_catalog_list_ids(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The manifest of a set of ours, by its whole id. */
+/* The manifest of a set of ours, by its whole id.  CORRUPT also where its signature is wrong (signed.h). */
 HfManifest *hf_catalog_read_manifest(HfStore *store, const char *id,
 				     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same with this host's own copy (own-copy.h) where there is one: for a run, which goes on from what it knows. */
 HfManifest *hf_catalog_read_known(HfStore *store, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same for a list: its names stay sealed where opening each would take long (hf_keyring_is_quick()). */
+HfManifest *hf_catalog_read_listed(HfStore *store, const char *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Opens the names of a listed set that a passphrase closes: a list does without, since each takes a quarter of a second. */
 bool hf_catalog_open_names(HfStore *store, HfSet *set, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same as it is stored, whatever it is worth. */
+GBytes *hf_catalog_read_manifest_bytes(HfStore *store, const char *id,
+				       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
  * One set by its id or a unique beginning of it; "latest" is the newest good one of our own (one that is suspect only
@@ -93,8 +101,11 @@ HfStage *hf_set_writer_archive(HfSetWriter *writer, const char *prefix, const Hf
 bool hf_set_writer_index(HfSetWriter *writer, HfDatabaseRecord *record, const GPtrArray *tables,
 			 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Stores RESTORE.txt, why the set is suspect where it is, then the manifest, last and only if absent.  CONFLICT where another host was faster. */
-bool hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest,
+/*
+ * Stores RESTORE.txt, why the set is suspect where it is, the signature where the store has a key to sign with, then the manifest,
+ * last and only if absent.  Fills manifest->previous (chain.h).  CONFLICT where another host was faster.
+ */
+bool hf_set_writer_commit(HfSetWriter *writer, HfManifest *manifest,
 			  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 void hf_set_writer_free(HfSetWriter *writer);

@@ -1,9 +1,11 @@
 #include "config.h"
 
+#include "backup/catalog/chain.h"
 #include "backup/catalog/names.h"
 #include "backup/catalog/retention.h"
 #include "backup/catalog/stored-host.h"
 #include "backup/catalog/sweep.h"
+#include "backup/sign/minisign.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -129,6 +131,37 @@ remove_one(HfStore *store, const char *key, int64_t now_s, GPtrArray *retained, 
 	return hf_remove(store, keys, now_s, retained, error);
 }
 
+/* *is_there_out is false where somebody else has deleted it just now. */
+static bool
+announce(HfStore *store, const char *id, int64_t now_s, bool *is_there_out, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+
+	*is_there_out = true;
+	if (!hf_set_claim_deleted(store, id, error))
+		return false;
+	if (hf_deletion_record(store, id, now_s, &trouble))
+		return true;
+	*is_there_out = !hf_error_is(trouble, HF_ERROR_NOT_FOUND);
+	if (*is_there_out)
+		g_propagate_error(error, g_steal_pointer(&trouble));
+	return !*is_there_out;
+}
+
+/* The set stays: beside a manifest a claim means nothing, but a record would say that the set was put back. */
+static bool
+take_back(HfStore *store, const char *id, int64_t now_s, GError **error)
+{
+	g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) retained = g_ptr_array_new_with_free_func((GDestroyNotify)hf_retained_free);
+	char *record = hf_name_deletion(id);
+
+	g_ptr_array_add(keys, record);
+	g_ptr_array_add(keys, g_strconcat(record, HF_MINISIGN_SUFFIX, NULL));
+	g_ptr_array_add(keys, hf_name_claim(id));
+	return hf_remove(store, keys, now_s, retained, error);
+}
+
 bool
 hf_set_unmake(HfStore *store, const HfSet *set, int64_t now_s, GPtrArray *retained, bool *is_deleted_out,
 	      GError **error)
@@ -142,18 +175,14 @@ hf_set_unmake(HfStore *store, const HfSet *set, int64_t now_s, GPtrArray *retain
 		return false;
 	if (!may)
 		return true;
-	if (!set->is_adopted && !hf_set_claim_deleted(store, set->id, error))
+	if (!set->is_adopted && !announce(store, set->id, now_s, &may, error))
 		return false;
+	if (!may)
+		return true;
 	if (!remove_one(store, set->is_adopted ? set->file_key : manifest, now_s, retained, error))
 		return false;
 	*is_deleted_out = retained->len == retained_before;
-	/* Beside a manifest a claim means nothing; it is put away for order's sake alone. */
-	if (!*is_deleted_out && !set->is_adopted) {
-		g_autofree char *claim = hf_name_claim(set->id);
-
-		return remove_one(store, claim, now_s, retained, error);
-	}
-	return true;
+	return *is_deleted_out || set->is_adopted || take_back(store, set->id, now_s, error);
 }
 
 bool

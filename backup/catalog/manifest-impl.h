@@ -13,6 +13,18 @@ typedef struct {
 	const char *extension;
 } HfNaming;
 
+bool hf_is_sha256(const char *hex);
+
+/* ---- what a set names (manifest-chain.c) ---- */
+
+GArray *hf_links_new(void);
+void hf_links_add(GArray *links, const char *id, const char *sha256);
+/* NULL where it is not among them; links may be NULL.  Borrowed. */
+const HfLink *hf_links_find(const GArray *links, const char *id);
+/* The member "previous"; none where links is NULL.  Read, NULL where there is none. */
+void hf_links_to_json(HfJson *object, const GArray *links);
+bool hf_links_parse(HfJson *object, GArray **links_out, GError **error);
+
 HfJson *hf_archive_to_json(const HfArchive *archive);
 HfArchive *hf_archive_parse_json(HfJson *object, const HfNaming *naming, GError **error);
 /* The archive that stands in a member; prefixes the trouble with the member's name. */

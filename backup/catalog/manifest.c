@@ -103,6 +103,8 @@ hf_manifest_free(HfManifest *manifest)
 	g_free(manifest->sealed);
 	hf_database_record_free(manifest->database);
 	hf_images_record_free(manifest->images);
+	g_clear_pointer(&manifest->previous, g_array_unref);
+	g_free(manifest->sha256);
 	hf_run_metrics_free(manifest->metrics);
 	if (manifest->alarms)
 		g_ptr_array_unref(manifest->alarms);
@@ -230,6 +232,7 @@ hf_manifest_to_json(const HfManifest *manifest)
 		hf_json_add(object, "database", database_to_json(manifest->database));
 	if (manifest->images)
 		hf_json_add(object, "images", hf_images_record_to_json(manifest->images));
+	hf_links_to_json(object, manifest->previous);
 	if (manifest->metrics)
 		hf_json_add(object, "metrics", hf_run_metrics_to_json(manifest->metrics));
 	hf_manifest_strip_json(object, manifest);
@@ -242,8 +245,8 @@ hf_manifest_to_json(const HfManifest *manifest)
 
 /* ---- in ---- */
 
-static bool
-is_sha256(const char *hex)
+bool
+hf_is_sha256(const char *hex)
 {
 	return strlen(hex) == HF_SHA256_HEX_LEN && strspn(hex, "0123456789abcdef") == HF_SHA256_HEX_LEN;
 }
@@ -280,7 +283,7 @@ parse_part(HfJson *item, const HfNaming *naming, HfArchive *archive, GError **er
 		return hf_error_set(error, HF_ERROR_CORRUPT,
 				    "part \"%.200s\" is not an object of this set: \"%s\" belongs there", key,
 				    expected);
-	if (!is_sha256(sha256))
+	if (!hf_is_sha256(sha256))
 		return hf_error_set(error, HF_ERROR_CORRUPT, "part \"%s\": its sha256 is not one", key);
 	if (bytes > INT64_MAX - archive->packed_bytes)
 		return hf_error_set(error, HF_ERROR_CORRUPT,
@@ -495,7 +498,8 @@ parse_manifest(HfJson *object, HfKeyring *keyring, HfManifest *manifest, GError 
 	       parse_time(object, "finished", &manifest->finished_s, error) &&
 	       hf_json_find_bytes(object, "host", &manifest->host, error) &&
 	       find_copy(object, "program", &manifest->program, error) &&
-	       parse_halves(object, manifest, error) && parse_metrics(object, manifest, error);
+	       hf_links_parse(object, &manifest->previous, error) && parse_halves(object, manifest, error) &&
+	       parse_metrics(object, manifest, error);
 }
 
 HfManifest *

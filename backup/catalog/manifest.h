@@ -7,6 +7,7 @@
 #pragma once
 
 #include "backup/archive/archive.h"
+#include "backup/catalog/signed.h"
 #include "backup/catalog/run-metrics.h"
 
 #define HF_SET_ID_LEN 19 /* "2024-01-15_02-00-00", UTC */
@@ -95,6 +96,15 @@ typedef struct {
 	char *interrupted; /* NULL, or why the run ended early: behind the last key it read, the view is that of base */
 } HfImagesRecord;
 
+/* A set that another one names, by the SHA-256 of its manifest's bytes. */
+typedef struct {
+	char id[HF_SET_ID_LEN + 1];
+	char sha256[HF_SHA256_HEX_LEN + 1];
+} HfLink;
+
+/* So many are named at most: all that there are, where a store of an earlier version is gone on with. */
+#define HF_LINKS_MAX 4096
+
 typedef struct {
 	char *id;
 	HfSetStatus status;
@@ -108,6 +118,10 @@ typedef struct {
 	/* Where names are encrypted (manifest-private.h): sealed is NULL, or why they are not known here, nor any text above. */
 	bool hides_names;
 	char *sealed;
+	GArray *previous; /* of HfLink: the newest sets before it (chain.h); NULL: it does not say */
+	/* Of a set that was read; not a part of the stored manifest either. */
+	char *sha256; /* of its bytes */
+	HfSigned is_signed;
 	HfRunMetrics *metrics; /* NULL: not known */
 	/* Of a set that is being made; not a part of the stored manifest (backup/job/guard.h, docs/format.md). */
 	GPtrArray *alarms;    /* NULL, or of char *: why it is suspect */

@@ -116,6 +116,12 @@ hf_name_accepted(const char *id)
 	return g_strdup_printf(HF_SET_PREFIX "_%s.accepted.json", id);
 }
 
+char *
+hf_name_deletion(const char *id)
+{
+	return g_strdup_printf(HF_SET_PREFIX "_%s.deleted.json", id);
+}
+
 /*
  * The time in a name, in our form or one that differs in its separators only: "2024-01-15T02:00:00" and
  * "2024-01-15T02-00-00-000Z" are of the earlier implementation.
@@ -151,18 +157,20 @@ read_level(const char *rest, const char *word)
 static HfNameKind
 kind_beside(const char *rest, HfName *name)
 {
-	if (strcmp(rest, ".json") == 0)
-		return HF_NAME_MANIFEST;
-	if (strcmp(rest, ".claim") == 0)
-		return HF_NAME_CLAIM;
-	if (strcmp(rest, ".hold.json") == 0)
-		return HF_NAME_HOLD;
-	if (strcmp(rest, ".RESTORE.txt") == 0 || strcmp(rest, ".RESTORE.txt.age") == 0)
-		return HF_NAME_BESIDE;
-	if (strcmp(rest, ".suspect.json") == 0)
-		return HF_NAME_SUSPECT;
-	if (strcmp(rest, ".accepted.json") == 0)
-		return HF_NAME_ACCEPTED;
+	static const struct {
+		const char *rest;
+		HfNameKind kind;
+	} names[] = {
+		{".json", HF_NAME_MANIFEST},          {".claim", HF_NAME_CLAIM},
+		{".hold.json", HF_NAME_HOLD},         {".RESTORE.txt", HF_NAME_BESIDE},
+		{".RESTORE.txt.age", HF_NAME_BESIDE}, {".suspect.json", HF_NAME_SUSPECT},
+		{".accepted.json", HF_NAME_ACCEPTED}, {".json.minisig", HF_NAME_SIGNATURE},
+		{".deleted.json", HF_NAME_DELETION},  {".deleted.json.minisig", HF_NAME_DELETION},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		if (strcmp(rest, names[i].rest) == 0)
+			return names[i].kind;
 	name->level = read_level(rest, ".level");
 	if (name->level > 0)
 		return HF_NAME_PROOF;
@@ -225,6 +233,7 @@ hf_name_keeping(const char *key)
 	case HF_NAME_IMAGES:
 		return strstr(key, HF_EXT_TARBALL) ? HF_KEEPING_BULK : HF_KEEPING_SET;
 	case HF_NAME_MANIFEST:
+	case HF_NAME_SIGNATURE:
 	case HF_NAME_BESIDE:
 	case HF_NAME_SUSPECT:
 		return HF_KEEPING_SET;
@@ -233,6 +242,7 @@ hf_name_keeping(const char *key)
 	case HF_NAME_ACCEPTED:
 	case HF_NAME_CLAIM:
 	case HF_NAME_HOLD:
+	case HF_NAME_DELETION:
 	case HF_NAME_OTHER:
 		return HF_KEEPING_LOOSE;
 	}

@@ -31,19 +31,22 @@ char *hf_name_hold(const char *id);
 char *hf_name_failed_proof(const char *id, int level);
 char *hf_name_suspect(const char *id);
 char *hf_name_accepted(const char *id);
+char *hf_name_deletion(const char *id);
 
 typedef enum {
-	HF_NAME_OTHER,    /* not ours */
-	HF_NAME_MANIFEST, /* id */
-	HF_NAME_PROOF,    /* id, level */
-	HF_NAME_FAILED,   /* id, level: a proof of it that failed */
-	HF_NAME_SUSPECT,  /* id */
-	HF_NAME_ACCEPTED, /* id */
-	HF_NAME_CLAIM,    /* id */
-	HF_NAME_HOLD,     /* id */
-	HF_NAME_BESIDE,   /* RESTORE.txt, RESTORE.txt.age */
-	HF_NAME_DATABASE, /* an object of a set's database, or a file of the earlier implementation */
-	HF_NAME_IMAGES,   /* the same of images */
+	HF_NAME_OTHER,     /* not ours */
+	HF_NAME_MANIFEST,  /* id */
+	HF_NAME_PROOF,     /* id, level */
+	HF_NAME_FAILED,    /* id, level: a proof of it that failed */
+	HF_NAME_SUSPECT,   /* id */
+	HF_NAME_ACCEPTED,  /* id */
+	HF_NAME_CLAIM,     /* id */
+	HF_NAME_HOLD,      /* id */
+	HF_NAME_BESIDE,    /* RESTORE.txt, RESTORE.txt.age */
+	HF_NAME_SIGNATURE, /* id: of its manifest */
+	HF_NAME_DELETION,  /* id: the record that it was deleted, or that one's signature (deletion.h) */
+	HF_NAME_DATABASE,  /* an object of a set's database, or a file of the earlier implementation */
+	HF_NAME_IMAGES,    /* the same of images */
 } HfNameKind;
 
 typedef struct {

@@ -69,6 +69,8 @@ hf_replica_mark_differs(const HfName *name, const HfObject *ours, const HfObject
 	switch (name->kind) {
 	case HF_NAME_PROOF:
 		return ours && (!its || is_stale(ours, its));
+	case HF_NAME_SIGNATURE: /* one that the store lost is no worse at the replica */
+		return ours && (!its || is_stale(ours, its));
 	case HF_NAME_FAILED:
 		return ours && name->level > OF_THE_BYTES && (!its || is_stale(ours, its));
 	case HF_NAME_SUSPECT:
@@ -80,6 +82,7 @@ hf_replica_mark_differs(const HfName *name, const HfObject *ours, const HfObject
 	case HF_NAME_OTHER:
 	case HF_NAME_MANIFEST:
 	case HF_NAME_CLAIM:
+	case HF_NAME_DELETION: /* of the store: a replica keeps sets by days of its own */
 	case HF_NAME_DATABASE:
 	case HF_NAME_IMAGES:
 		return false;

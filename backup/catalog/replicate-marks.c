@@ -29,7 +29,7 @@ static bool
 is_mark(HfNameKind kind)
 {
 	return kind == HF_NAME_PROOF || kind == HF_NAME_FAILED || kind == HF_NAME_SUSPECT ||
-	       kind == HF_NAME_ACCEPTED || kind == HF_NAME_HOLD;
+	       kind == HF_NAME_ACCEPTED || kind == HF_NAME_HOLD || kind == HF_NAME_SIGNATURE;
 }
 
 static Mark *

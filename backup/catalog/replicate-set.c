@@ -5,6 +5,7 @@
 #include "backup/catalog/restore-txt.h"
 #include "backup/catalog/stored-host.h"
 #include "backup/catalog/sweep.h"
+#include "backup/sign/minisign.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -275,12 +276,10 @@ bring_restore_txt(const Bringing *bringing, GError **error)
 	return hf_replicate_put(work, key, text, error);
 }
 
-/* In front of the manifest, as in the store: of a set that exists it is known whether it is suspect. */
 static bool
-bring_suspect(const Bringing *bringing, GError **error)
+bring_object(const Bringing *bringing, const char *key, GError **error)
 {
 	const HfReplicating *work = bringing->work;
-	g_autofree char *key = hf_name_suspect(bringing->set->id);
 	g_autoptr(GBytes) text = NULL;
 	bool is_there;
 	uint64_t bytes;
@@ -293,6 +292,17 @@ bring_suspect(const Bringing *bringing, GError **error)
 	return text && hf_replicate_put(work, key, text, error);
 }
 
+/* In front of the manifest, as in the store: of a set that exists it is known whether it is suspect, and signed. */
+static bool
+bring_what_comes_before(const Bringing *bringing, GError **error)
+{
+	g_autofree char *suspect = hf_name_suspect(bringing->set->id);
+	g_autofree char *manifest = hf_name_manifest(bringing->set->id);
+	g_autofree char *signature = g_strconcat(manifest, HF_MINISIGN_SUFFIX, NULL);
+
+	return bring_object(bringing, suspect, error) && bring_object(bringing, signature, error);
+}
+
 static bool
 bring(Bringing *bringing, GError **error)
 {
@@ -303,7 +313,7 @@ bring(Bringing *bringing, GError **error)
 	if (is_new && !claim(bringing, error))
 		return false;
 	if (!bring_database(bringing, error) || !bring_images(bringing, error) ||
-	    !bring_restore_txt(bringing, error) || (is_new && !bring_suspect(bringing, error)) ||
+	    !bring_restore_txt(bringing, error) || (is_new && !bring_what_comes_before(bringing, error)) ||
 	    !store_manifest(bringing, error))
 		return false;
 	bringing->set->in_replica = true;

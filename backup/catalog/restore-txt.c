@@ -131,6 +131,24 @@ is_encrypted(const HfManifest *manifest)
 	return images && images->dead && images->dead->is_encrypted;
 }
 
+/* The script checks what it reads against digests of its own; this says whether the manifest, and who wrote it, is right. */
+static void
+put_signed(GString *out, const HfStore *store, const HfManifest *manifest)
+{
+	const HfSignKey *key = hf_keyring_signing_key(hf_store_keyring(store));
+	g_autofree char *public_key = key ? hf_verify_key_to_text(&key->public_key) : NULL;
+	g_autofree char *name = hf_name_manifest(manifest->id);
+
+	if (key)
+		g_string_append_printf(out,
+				       "#\n# The manifest, which names every file with its SHA-256, is "
+				       "signed.  minisign checks it, by\n"
+				       "# the public key that you kept elsewhere; if nobody changed this "
+				       "text, it is this one:\n#\n"
+				       "#   minisign -Vm %s -P %s\n",
+				       name, public_key);
+}
+
 static void
 put_how(GString *out, const HfStore *store, const HfManifest *manifest)
 {
@@ -145,6 +163,7 @@ put_how(GString *out, const HfStore *store, const HfManifest *manifest)
 		g_string_append(
 			out, "# RESTORE_ONLY=database or RESTORE_ONLY=images restores one of the two.\n#\n");
 	put_needs(out, store);
+	put_signed(out, store, manifest);
 	if (is_encrypted(manifest))
 		g_string_append(out, "#\n# Names in .age are encrypted: it needs age, and RESTORE_IDENTITY, "
 				     "the file with the secret key\n"

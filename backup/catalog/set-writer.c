@@ -1,6 +1,8 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
+#include "backup/catalog/chain.h"
 #include "backup/catalog/fence.h"
 #include "backup/catalog/index.h"
 #include "backup/catalog/marks.h"
@@ -179,11 +181,27 @@ claim_id(HfSetWriter *writer, const char *id, bool *is_ours_out, GError **error)
 	return hf_store_remove(writer->store, keys, error);
 }
 
+/* Here rather than when hours of work are to be committed. */
+static bool
+check_signing(const HfStore *store, GError **error)
+{
+	const HfKeyring *keyring = hf_store_keyring(store);
+
+	return !hf_keyring_trusted(keyring) || hf_keyring_signing_key(keyring) ||
+	       hf_error_set(error, HF_ERROR_USAGE,
+			    "SIGNING_PUBLIC_KEYS is set and SIGNING_KEY_FILE is not: a set without a "
+			    "signature would be "
+			    "taken for a forged one, so set it, or make backups where it is set");
+}
+
 HfSetWriter *
 hf_set_writer_new(HfStore *store, int64_t now_s, GError **error)
 {
-	g_autoptr(HfSetWriter) writer = g_new0(HfSetWriter, 1);
+	g_autoptr(HfSetWriter) writer = NULL;
 
+	if (!check_signing(store, error))
+		return NULL;
+	writer = g_new0(HfSetWriter, 1);
 	writer->store = store;
 	writer->recorder = recorder_new(store);
 	for (int i = 0; i < ID_TRIES; i++) {
@@ -304,6 +322,27 @@ store_restore_txt(HfSetWriter *writer, const HfManifest *manifest, GError **erro
 	return store_bytes(&writer->recorder->base, key, readable, error);
 }
 
+/* A set is worth more than its place in the chain: what cannot be read now is only told. */
+static bool
+link_to_others(HfSetWriter *writer, HfManifest *manifest, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+	g_autoptr(HfChain) chain = hf_chain_read(writer->store, &trouble);
+
+	g_clear_pointer(&manifest->previous, g_array_unref);
+	if (chain) {
+		manifest->previous = hf_chain_heads(chain);
+		return true;
+	}
+	if (hf_error_is(trouble, HF_ERROR_CANCELLED)) {
+		g_propagate_error(error, g_steal_pointer(&trouble));
+		return false;
+	}
+	g_warning("the set will not name the sets before it, since they could not be read: %s",
+		  trouble->message);
+	return true;
+}
+
 /* In whose favour the store decided: a fence in the manifest's place, or a set that nobody expected. */
 static bool
 explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
@@ -324,23 +363,35 @@ explain_conflict(HfSetWriter *writer, GError *cause, GError **error)
 		host ? host : "?", writer->id);
 }
 
-bool
-hf_set_writer_commit(HfSetWriter *writer, const HfManifest *manifest, GError **error)
+/* The signature first: a set that exists is never without it. */
+static bool
+store_manifest(HfSetWriter *writer, const HfManifest *manifest, GError **error)
 {
-	g_autofree char *manifest_key = hf_name_manifest(writer->id);
-	g_autofree char *claim = hf_name_claim(writer->id);
-	const char *const claims[] = {claim, NULL};
+	g_autofree char *key = hf_name_manifest(writer->id);
 	g_autoptr(GBytes) json = hf_manifest_to_json(manifest);
 	g_autoptr(GBytes) stored = hf_manifest_hide(json, hf_store_keyring(writer->store), error);
 	GError *cause = NULL;
 
-	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
-	if (!stored || !store_restore_txt(writer, manifest, error) ||
-	    !store_alarms(writer, manifest, error) || !hf_fence_check(HF_FENCE_ASK, error))
+	if (!stored)
 		return false;
 	hf_own_copy_keep(writer->store, manifest, json, stored);
-	if (!hf_store_create(&writer->recorder->base, manifest_key, stored, &cause))
-		return explain_conflict(writer, cause, error);
+	if (!hf_signed_write(&writer->recorder->base, key, stored, manifest->finished_s, error) ||
+	    !hf_fence_check(HF_FENCE_ASK, error))
+		return false;
+	return hf_store_create(&writer->recorder->base, key, stored, &cause) ||
+	       explain_conflict(writer, cause, error);
+}
+
+bool
+hf_set_writer_commit(HfSetWriter *writer, HfManifest *manifest, GError **error)
+{
+	g_autofree char *claim = hf_name_claim(writer->id);
+	const char *const claims[] = {claim, NULL};
+
+	g_assert(strcmp(manifest->id, writer->id) == 0 && !writer->is_fork);
+	if (!link_to_others(writer, manifest, error) || !store_restore_txt(writer, manifest, error) ||
+	    !store_alarms(writer, manifest, error) || !store_manifest(writer, manifest, error))
+		return false;
 	writer->is_committed = true;
 	hf_own_copy_tidy(writer->store, manifest, manifest->finished_s);
 	/* The set is good from here on; a claim that stays is ignored beside a manifest. */

@@ -2,7 +2,7 @@
 
 #include "backup/catalog/sweep.h"
 #include "backup/catalog/fence.h"
-#include "backup/catalog/names.h"
+#include "backup/catalog/sweep-records.h"
 #include "backup/stage/sink.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -40,6 +40,7 @@ typedef struct {
 	GHashTable *known;      /* id to Known */
 	GPtrArray *candidates;  /* of Candidate */
 	GHashTable *referenced; /* keys that manifests name */
+	HfRecords *records;     /* of deletions */
 	HfSweep *sweep;
 } Plan;
 
@@ -119,6 +120,10 @@ note_object(Plan *plan, const HfObject *object)
 
 	if (!name.is_own)
 		return;
+	if (name.kind == HF_NAME_DELETION) {
+		hf_records_note(plan->records, object, &name);
+		return;
+	}
 	known = known_of(plan, name.id);
 	known->newest_s = MAX(known->newest_s, object->modified_s);
 	if (name.kind == HF_NAME_MANIFEST || name.kind == HF_NAME_CLAIM)
@@ -203,6 +208,7 @@ read_references(Plan *plan, Known *known, const char *id, GError **error)
 			"what set \"%s\" refers to is not known, so nothing is removed: ", id);
 		return false;
 	}
+	hf_records_note_manifest(plan->records, manifest);
 	plan->newest_set_s = MAX(plan->newest_set_s, known->begun_s);
 	for (guint i = 0; manifest->images && i < manifest->images->archives->len; i++)
 		refer_to(plan, ((const HfImageArchive *)manifest->images->archives->pdata[i])->archive);
@@ -363,6 +369,27 @@ decide(Plan *plan)
 		decide_last(plan, id, value);
 }
 
+static void
+add_record(const char *key, uint64_t bytes, gpointer context)
+{
+	Plan *plan = context;
+
+	plan->sweep->bytes += bytes;
+	g_array_append_val(plan->sweep->sizes, bytes);
+	g_ptr_array_add(plan->sweep->keys, g_strdup(key));
+}
+
+static bool
+decide_records(Plan *plan, GError **error)
+{
+	const HfRecordsLimits limits = {
+		.newest_set_s = plan->newest_set_s,
+		.before_s = plan->options->has_no_runs ? G_MAXINT64 : plan->now_s - HF_SWEEP_AGE_S};
+
+	return plan->options->only_id ||
+	       hf_records_unneeded(plan->records, plan->store, &limits, add_record, plan, error);
+}
+
 HfSweep *
 hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GError **error)
 {
@@ -370,6 +397,7 @@ hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GErr
 	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
 	g_autoptr(GHashTable) referenced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func(candidate_free);
+	g_autoptr(HfRecords) records = hf_records_new();
 	g_autoptr(HfSweep) sweep = g_new0(HfSweep, 1);
 	Plan plan = {.store = store,
 		     .options = options ? options : &nothing,
@@ -377,6 +405,7 @@ hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GErr
 		     .known = known,
 		     .candidates = candidates,
 		     .referenced = referenced,
+		     .records = records,
 		     .sweep = sweep};
 
 	sweep->keys = g_ptr_array_new_with_free_func(g_free);
@@ -386,7 +415,7 @@ hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GErr
 	if (!look(&plan, error) || !understand(&plan, error))
 		return NULL;
 	decide(&plan);
-	return g_steal_pointer(&sweep);
+	return decide_records(&plan, error) ? g_steal_pointer(&sweep) : NULL;
 }
 
 /* Takes out what a lock kept, and the claims that stay for its sake: it goes by a later sweep, which finds it by its claim. */

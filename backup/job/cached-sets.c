@@ -24,7 +24,10 @@ enum {
 	IS_HELD = 1 << 2,
 	IS_SUSPECT = 1 << 3,
 	IS_ACCEPTED = 1 << 4,
+	SIGNED_SHIFT = 5, /* a number of 3 bits: the place in signed_words and 1; 0: none */
 };
+
+static const char *const signed_words[] = {"unchecked", "no", "yes", "bad"};
 
 /* ---- a set ---- */
 
@@ -65,6 +68,7 @@ hf_cached_set_free(HfCachedSet *set)
 	g_free(set->id);
 	g_free(set->kind);
 	g_free(set->status);
+	g_free(set->is_signed);
 	g_free(set->trouble);
 	g_free(set->suspect_reason);
 	g_ptr_array_unref(set->files);
@@ -132,11 +136,28 @@ files_from_text(HfCachedSet *set, const char *text, GError **error)
 /* ---- writing ---- */
 
 static int
+signed_flags(const char *word)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(signed_words); i++)
+		if (g_strcmp0(word, signed_words[i]) == 0)
+			return ((int)i + 1) << SIGNED_SHIFT;
+	return 0;
+}
+
+static char *
+signed_word(int flags)
+{
+	size_t place = (size_t)(flags >> SIGNED_SHIFT) & 7;
+
+	return place >= 1 && place <= G_N_ELEMENTS(signed_words) ? g_strdup(signed_words[place - 1]) : NULL;
+}
+
+static int
 flags_of(const HfCachedSet *set)
 {
 	return (set->is_adopted ? IS_ADOPTED : 0) | (set->is_damaged ? IS_DAMAGED : 0) |
 	       (set->is_held ? IS_HELD : 0) | (set->is_suspect ? IS_SUSPECT : 0) |
-	       (set->is_accepted ? IS_ACCEPTED : 0);
+	       (set->is_accepted ? IS_ACCEPTED : 0) | signed_flags(set->is_signed);
 }
 
 static bool
@@ -214,6 +235,7 @@ read_row(sqlite3_stmt *row, GError **error)
 	set->is_held = (flags & IS_HELD) != 0;
 	set->is_suspect = (flags & IS_SUSPECT) != 0;
 	set->is_accepted = (flags & IS_ACCEPTED) != 0;
+	set->is_signed = signed_word(flags);
 	set->trouble = hf_column_text(row, 7);
 	set->suspect_reason = hf_column_text(row, 8);
 	set->manifest = hf_column_text(row, 10);

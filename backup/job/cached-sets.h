@@ -24,6 +24,7 @@ typedef struct {
 	int64_t started_s;
 	uint64_t bytes;
 	bool is_adopted, is_damaged, is_held, is_suspect, is_accepted;
+	char *is_signed;      /* "yes", "no", "bad", "unchecked"; NULL where nothing can be: adopted */
 	char *trouble;        /* NULL, or what is wrong with it */
 	char *suspect_reason; /* NULL, or why it is suspect */
 	GPtrArray *files;     /* of HfCachedFile, in the order of their keys */

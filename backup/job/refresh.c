@@ -6,6 +6,7 @@
 #include "backup/catalog/names.h"
 #include "backup/job/cached-sets.h"
 #include "backup/job/lock.h"
+#include "backup/job/seen.h"
 #include "common/cancel.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -55,6 +56,7 @@ cached_from(const HfStore *store, const HfSet *set)
 	cached->is_held = set->is_held;
 	cached->is_suspect = set->is_suspect;
 	cached->is_accepted = set->is_accepted;
+	cached->is_signed = g_strdup(set->is_adopted ? NULL : hf_signed_word(set->is_signed));
 	cached->suspect_reason = g_strdup(set->suspect_reason);
 	cached->trouble = g_strdup(set->trouble);
 	if (is_worth_caching(store, set)) {
@@ -144,6 +146,20 @@ add_index(const HfSet *set, HfCachedSet *cached)
 }
 
 static bool
+remember_newest(HfState *state, HfStore *store, const GPtrArray *sets, GError **error)
+{
+	g_autoptr(GPtrArray) ids = g_ptr_array_new();
+
+	for (guint i = 0; i < sets->len; i++) {
+		const HfSet *set = sets->pdata[i];
+
+		if (!set->is_adopted)
+			g_ptr_array_add(ids, set->id);
+	}
+	return hf_seen_update(state, store, ids, error);
+}
+
+static bool
 refresh(HfState *state, HfStore *store, GError **error)
 {
 	int64_t now_s = hf_clock_now_s();
@@ -159,7 +175,8 @@ refresh(HfState *state, HfStore *store, GError **error)
 		return false;
 	for (guint i = 0; i < sets->len; i++)
 		add_index(sets->pdata[i], cached->pdata[i]);
-	return hf_cached_sets_replace(state, cached, now_s, error);
+	return remember_newest(state, store, sets, error) &&
+	       hf_cached_sets_replace(state, cached, now_s, error);
 }
 
 static HfLock *

@@ -62,12 +62,13 @@ class Sets(World):
             file.write(content)
 
     def whole(self, **env):
-        """Every set that is listed reads back, and nothing of any other is in the folder."""
+        """Every set that is listed reads back, and nothing of any other is in the folder but that it was deleted."""
         ids = self.listed(**env)
         for set_id in ids:
             assert self.run("verify", set_id, **env).code == 0, set_id
         if not env:
-            strangers = [name for name in self.store_files() if not any(set_id in name for set_id in ids)]
+            strangers = [name for name in self.store_files() if not any(set_id in name for set_id in ids)
+                         and not name.endswith(".deleted.json")]
             assert strangers == [], strangers
         return ids
 
@@ -273,7 +274,8 @@ def _():
         assert fates(reply) == {first: "deleted", second: "keep"}, reply
         left = bucket.keys()
         assert set(others) <= set(left), set(others) - set(left)
-        assert [key for key in left if first in key and key not in others] == [], left
+        own = [key for key in left if first in key and key not in others]
+        assert own == [f"backups/backup_{first}.deleted.json"], own
         assert world.whole(S3_BACKUP_BUCKET=bucket.name) == [second]
 
 
@@ -460,7 +462,7 @@ def _():
         assert f"backups/backup_{first}.claim" in bucket.keys()
         set_policy(bucket, None)
         assert world.prune()["removed"] == [key]
-        assert [name for name in bucket.keys() if first in name] == []
+        assert [name for name in bucket.keys() if first in name] == [f"backups/backup_{first}.deleted.json"]
         assert world.whole(S3_BACKUP_BUCKET=bucket.name) == [second]
 
 

@@ -243,8 +243,8 @@ def _():
                 os.unlink(os.path.join(STORE, name))
 
 
-# What a manifest says for people, and no reader goes by.
-FOR_PEOPLE = ("host", "program", "finished", "started", "note", "kind", "level")
+# What a manifest says for people, and no reader goes by; and what `holdfast chain` compares.
+FOR_PEOPLE = ("host", "program", "finished", "started", "note", "kind", "level", "previous")
 
 
 def what_counts(data):
@@ -271,6 +271,8 @@ def _():
 def harmless(was, changed):
     """The members that are not known to a reader, or that are for people, or counts that nothing is compared with."""
     before, after = what_counts(was), what_counts(changed)
+    if set(before) != set(after):
+        return True
     for manifest in (before, after):
         for member in ("server_version", "encoding", "collate", "ctype", "dump_version", "name"):
             manifest["database"].pop(member, None)
@@ -282,7 +284,7 @@ def harmless(was, changed):
         for archive in images["archives"]:
             for member in ("live_objects", "live_bytes", "links_from"):
                 archive.pop(member, None)
-    return before == after or set(before) != set(after) or set(before["images"]) != set(after["images"]) or \
+    return before == after or set(before["images"]) != set(after["images"]) or \
         set(before["database"]) != set(after["database"])
 
 

@@ -44,7 +44,7 @@ walk(const char *path, bool is_removing)
 		if (lstat(below, &info) == 0 && S_ISDIR(info.st_mode))
 			count += walk(below, is_removing);
 		else
-			count++;
+			count += strstr(entry->d_name, ".deleted.json") == NULL;
 		if (is_removing)
 			(void)g_remove(below);
 	}
@@ -163,8 +163,17 @@ failing_remove(HfStore *self, const char *const *keys, GError **error)
 	return hf_store_remove(((Failing *)self)->behind, keys, error);
 }
 
-static const HfStoreOps failing_ops = {
-	.list = failing_list, .write = failing_write, .create = failing_create, .remove = failing_remove};
+static bool
+failing_read(HfStore *self, const char *key, HfRange range, HfStage *into, GError **error)
+{
+	return hf_store_read(((Failing *)self)->behind, key, range, into, error);
+}
+
+static const HfStoreOps failing_ops = {.list = failing_list,
+				       .read = failing_read,
+				       .write = failing_write,
+				       .create = failing_create,
+				       .remove = failing_remove};
 
 HfStore *
 failing_store_new(HfStore *behind, uint64_t after_bytes)

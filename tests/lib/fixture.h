@@ -16,7 +16,10 @@ Fixture *fixture_new(void);
 void fixture_free(Fixture *fixture); /* and everything in the folder */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
 
-/* Stores, reads (as text), counts the files of the folder, temporary ones included. */
+/*
+ * Stores, reads (as text), counts the files of the folder, temporary ones included; but not records of deletions, which stay
+ * longer than what they are of (backup/catalog/sweep-records.h).
+ */
 void fixture_put(const Fixture *fixture, const char *key, const char *bytes, size_t len);
 GBytes *fixture_get(const Fixture *fixture, const char *key);
 unsigned fixture_files(const Fixture *fixture);
