@@ -105,25 +105,10 @@ failed(const HfJobRecord *record, const HfRoute *route)
 				     members);
 }
 
-/* What the run warned of, where the set itself is as good as any; g_free() it. */
-static char *
-warning_of(const HfJobRecord *record)
-{
-	g_autoptr(HfJson)
-		result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
-	const char *text = NULL;
-
-	return json_object_is_type(result, json_type_object) &&
-			       hf_json_find_text(result, "warning", &text, NULL)
-		       ? g_strdup(text)
-		       : NULL;
-}
-
 static HfReply *
 conclude(const HfJobRecord *record, const HfRoute *route)
 {
-	g_autofree char *warning = record->status == HF_JOB_DONE && record->exit != 0 ? warning_of(record)
-										      : NULL;
+	g_autofree char *warning = hf_job_record_warning(record);
 
 	return record->status == HF_JOB_DONE && (record->exit == 0 || warning)
 		       ? completed(record, route, warning)

@@ -9,7 +9,7 @@
 /* Of one kind, the newest job of each sort. */
 typedef enum {
 	RUNNING,
-	SUCCEEDED, /* exit 0 */
+	SUCCEEDED, /* exit 0, or only a warning */
 	FAILED,    /* with an exit other than 0, or without a word; not one that somebody stopped */
 	DONE,      /* whatever came of it: its duration says something */
 	SORTS,
@@ -33,13 +33,15 @@ static void
 sort_in(Kind *kind, const HfJobRecord *record)
 {
 	kind->counts[record->status]++;
+	if (hf_job_record_is_void(record))
+		return;
 	switch (record->status) {
 	case HF_JOB_QUEUED:
 	case HF_JOB_RUNNING:
 		take(kind, RUNNING, record);
 		break;
 	case HF_JOB_DONE:
-		take(kind, record->exit == 0 ? SUCCEEDED : FAILED, record);
+		take(kind, hf_job_record_is_good(record) ? SUCCEEDED : FAILED, record);
 		take(kind, DONE, record);
 		break;
 	case HF_JOB_FAILED:
@@ -149,8 +151,8 @@ rate_of(const HfJobRecord *record, uint64_t *value_out)
 
 #define JOB "holdfast_job_"
 static const Family families[] = {
-	{JOB "last_success_timestamp_seconds", "When the last job of this kind that ended with exit 0 ended.",
-	 SUCCEEDED, false, end_of},
+	{JOB "last_success_timestamp_seconds", "When the last good job of this kind ended.", SUCCEEDED, false,
+	 end_of},
 	{JOB "last_failure_timestamp_seconds",
 	 "When the last job of this kind that failed, was interrupted, or ended suspect or partial, ended.",
 	 FAILED, false, end_of},

@@ -79,3 +79,46 @@ hf_job_record_to_json(const HfJobRecord *record, int64_t now_s)
 	add_document(object, "result", record->result);
 	return object;
 }
+
+static HfJson *
+result_of(const HfJobRecord *record)
+{
+	HfJson *result = record->result ? hf_json_parse(record->result, strlen(record->result), NULL) : NULL;
+
+	if (json_object_is_type(result, json_type_object))
+		return result;
+	json_object_put(result);
+	return NULL;
+}
+
+char *
+hf_job_record_warning(const HfJobRecord *record)
+{
+	bool may_warn = record->status == HF_JOB_DONE && record->exit != 0;
+	g_autoptr(HfJson) result = may_warn ? result_of(record) : NULL;
+	const char *text = NULL;
+
+	return result && hf_json_find_text(result, "warning", &text, NULL) ? g_strdup(text) : NULL;
+}
+
+bool
+hf_job_record_is_good(const HfJobRecord *record)
+{
+	g_autofree char *warning = hf_job_record_warning(record);
+
+	return record->status == HF_JOB_DONE && (record->exit == 0 || warning);
+}
+
+bool
+hf_job_record_is_void(const HfJobRecord *record)
+{
+	g_autoptr(HfJson) result = NULL;
+	HfJson *already = NULL;
+
+	/* A run whose lease was lost on the way is a conflict, too, and has failed. */
+	if (record->status == HF_JOB_FAILED)
+		return g_strcmp0(record->error_code, "conflict") == 0 && record->bytes == 0;
+	result = record->status == HF_JOB_DONE && !record->set_id ? result_of(record) : NULL;
+	return result && json_object_object_get_ex(result, "already", &already) &&
+	       json_object_get_boolean(already);
+}

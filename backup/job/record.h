@@ -57,6 +57,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfJobRecord, hf_job_record_free)
  */
 HfJson *hf_job_record_to_json(const HfJobRecord *record, int64_t now_s);
 
+/*
+ * What a job that was done warned of, where what it made is as good as any all the same: a replica that is behind ends a backup with
+ * exit 3, and with "warning" in its result.  NULL where there is none.  g_free() it.
+ */
+char *hf_job_record_warning(const HfJobRecord *record);
+
+/* Done, and what it made is good: exit 0, or only a warning. */
+bool hf_job_record_is_good(const HfJobRecord *record);
+
+/* Ended without having run: another job was in its way, or another host had run the schedule's slot.  Neither good nor bad. */
+bool hf_job_record_is_void(const HfJobRecord *record);
+
 typedef struct {
 	const char *kind;
 	const char *parameters; /* NULL: {} */

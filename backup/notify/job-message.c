@@ -42,7 +42,8 @@ done_event(const HfJobRecord *record, HfEvent *event_out)
 	g_autoptr(HfJson) result = NULL;
 
 	*event_out = is_proof(record->kind) ? HF_EVENT_VERIFIED : HF_EVENT_SUCCESS;
-	if (record->exit != EXIT_SUSPECT)
+	/* That a replica is behind is told of by itself. */
+	if (record->exit != EXIT_SUSPECT || hf_job_record_is_good(record))
 		return true;
 	/* It deleted nothing, because of something else that was told of. */
 	if (strcmp(record->kind, "prune") == 0)
@@ -55,7 +56,7 @@ done_event(const HfJobRecord *record, HfEvent *event_out)
 bool
 hf_job_event(const HfJobRecord *record, HfEvent *event_out)
 {
-	if (is_private(record->kind))
+	if (is_private(record->kind) || hf_job_record_is_void(record))
 		return false;
 	switch (record->status) {
 	case HF_JOB_DONE:

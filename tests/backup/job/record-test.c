@@ -406,6 +406,39 @@ test_a_refused_claim_leaves_the_mark(void)
 	g_assert_cmpint(slot_s, ==, 0);
 }
 
+/* What an end comes to: a replica that is behind leaves the backup good; what never ran is neither good nor bad. */
+static void
+test_an_end_is_good_bad_or_void(void)
+{
+	static const struct {
+		HfJobStatus status;
+		int exit;
+		const char *set, *code, *result;
+		uint64_t bytes;
+		bool is_good, is_void;
+	} rows[] = {
+		{HF_JOB_DONE, 0, "s", NULL, NULL, 1, true, false},
+		{HF_JOB_DONE, 3, "s", NULL, "{\"warning\":\"a replica is behind\"}", 1, true, false},
+		{HF_JOB_DONE, 3, "s", NULL, "{\"suspect\":true}", 1, false, false},
+		{HF_JOB_DONE, 3, "s", NULL, "not JSON", 1, false, false},
+		{HF_JOB_DONE, 3, "s", NULL, "[]", 1, false, false},
+		{HF_JOB_DONE, 0, NULL, NULL, "{\"already\":true}", 0, true, true},
+		{HF_JOB_FAILED, 1, NULL, "conflict", NULL, 0, false, true},
+		{HF_JOB_FAILED, 1, NULL, "conflict", NULL, 1000, false, false},
+		{HF_JOB_FAILED, 1, NULL, "failed", "{\"warning\":\"w\"}", 0, false, false},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		HfJobRecord record = {.status = rows[i].status, .exit = rows[i].exit, .bytes = rows[i].bytes};
+
+		record.set_id = (char *)(uintptr_t)rows[i].set;
+		record.error_code = (char *)(uintptr_t)rows[i].code;
+		record.result = (char *)(uintptr_t)rows[i].result;
+		g_assert_true(hf_job_record_is_good(&record) == rows[i].is_good);
+		g_assert_true(hf_job_record_is_void(&record) == rows[i].is_void);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -428,6 +461,7 @@ main(int argc, char **argv)
 	g_test_add_func("/jobs/another-process-of-the-same-number-is-left-alone",
 			test_another_process_of_the_same_number_is_left_alone);
 	g_test_add_func("/jobs/what-has-ended-cannot-be-cancelled", test_what_has_ended_cannot_be_cancelled);
+	g_test_add_func("/jobs/an-end-is-good-bad-or-void", test_an_end_is_good_bad_or_void);
 	g_test_add_func("/jobs/a-slot-is-claimed-once", test_a_slot_is_claimed_once);
 	g_test_add_func("/jobs/a-refused-claim-leaves-the-mark", test_a_refused_claim_leaves_the_mark);
 	return g_test_run();

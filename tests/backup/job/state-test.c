@@ -498,8 +498,9 @@ static void
 test_an_older_schema_is_brought_up(void)
 {
 	g_autoptr(StateFixture) fixture = state_fixture_new();
-	g_autoptr(GString) sql = g_string_new("DROP TABLE replicas; DROP TABLE changes; DROP TABLE standings; DROP TABLE messages;"
-					      "DROP TABLE deliveries; PRAGMA user_version = 1;");
+	g_autoptr(GString) sql = g_string_new(
+		"DROP TABLE replicas; DROP TABLE changes; DROP TABLE standings; DROP TABLE messages;"
+		"DROP TABLE deliveries; PRAGMA user_version = 1;");
 	static const char *const tables[] = {"jobs", "sets", "sets_seen", "marks"};
 	uint64_t before;
 
