@@ -266,6 +266,21 @@ def _():
         assert set(world.listed()) == {first, third}
 
 
+@case("/signing/a-replica-has-the-signatures-too")
+def _():
+    with Signing() as world:
+        os.mkdir(world.path("replica"))
+        world.env["REPLICA_1_DIR"] = world.path("replica")
+        set_id = world.backup()
+        copy = os.path.join(world.path("replica"), f"backup_{set_id}.json")
+        assert minisign("-V", "-m", copy, "-P", world.public).returncode == 0
+        assert world.run("verify", set_id, "--from", "replica-1").code == 0
+        with open(copy, "ab") as file:
+            file.write(b" ")
+        done = world.run("verify", set_id, "--from", "replica-1", "--level", "1")
+        assert done.code == 1 and "signature" in done.err, done
+
+
 @case("/chain/minisign-checks-records-of-deletions")
 def _():
     with Signing() as world:
