@@ -11,12 +11,18 @@ import urllib.parse
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from sealed import Sealed  # noqa: E402
+from stack import SECRET, Stack, token  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import HOLDFAST_PLAIN, PG, Bucket, psql  # noqa: E402
 
 ROLE = "e2e_secret_keeper"
 PLANTED = {"DB_PASSWORD": "Wolpertinger7Passwort/=+x", "BACKUP_PASSPHRASE": "jackalope rides the basilisk at 3",
-           "JWT_SECRET": "chupacabra-signs-with-thirty-two-bytes", "INTERNAL_TOKEN": "yeti-token-of-at-least-thirty-two-bytes"}
+           "JWT_SECRET": "chupacabra-signs-with-thirty-two-bytes", "INTERNAL_TOKEN": "yeti-token-of-at-least-thirty-two-bytes",
+           "METRICS_TOKEN": "mothman-token-of-at-least-thirty-two-bytes", "SMTP_PASSWORD": "nessie-mails-from-the-loch",
+           "WEBHOOK_SECRET": "whsec_" + base64.b64encode(b"kraken-signs-every-single-hook").decode()}
+# Where nobody listens: what is tried there ends in an error.
+NOBODY = {"NOTIFY_EMAIL_TO": "ops@example.org", "SMTP_URL": "smtps://127.0.0.1:1", "SMTP_USER": "me",
+          "WEBHOOK_URL": "http://127.0.0.1:1/planted-path-of-a-hook", "HEARTBEAT_URL": "http://127.0.0.1:1/planted-path-of-a-pulse"}
 # What the system's tools are called by; each notes what it was given, then becomes the real one.
 NOTE = '#!/bin/sh\n/bin/cat /proc/$$/cmdline /proc/$$/environ >>"{notes}"\necho " {name} " >>"{notes}"\nexec "{real}" "$@"\n'
 
@@ -163,6 +169,42 @@ def _():
             assert name in noted, f"{name} was not watched"
         assert ROLE.encode() in noted, "what a program was given was not noted"
         assert processes.looks > 0 and not processes.found, processes.found
+
+
+@case("/secrets/none-is-in-what-is-told-of-a-bad-night")
+def _():
+    with Watched() as world, ProcessList(world.secrets) as processes:
+        world.secrets += ["planted-path-of-a-hook", "planted-path-of-a-pulse"]
+        world.env.update(NOBODY)
+        failed = world.run("backup", "database", DB_PORT="1")
+        assert failed.code != 0, failed
+        tested = world.run("--json", "notify", "--test")
+        assert tested.code == 1 and len(tested.json["channels"]) == 3, tested
+        listed = world.run("notify")
+        assert "127.0.0.1" in listed.out, listed
+        world.run("doctor")
+        world.run("config")
+        world.look_everywhere()
+        assert not processes.found, processes.found
+
+
+@case("/secrets/none-is-in-what-the-service-says")
+def _():
+    with Watched() as world:
+        path = os.environ["PATH"]
+        with Stack(world, PATH=path) as stack, ProcessList(world.secrets) as processes:
+            world.secrets[2] = SECRET
+            for bearer in (token(), "x" * 50, SECRET, PLANTED["METRICS_TOKEN"], PLANTED["INTERNAL_TOKEN"]):
+                for route in ("status", "metrics", "sets", "internal/schedule"):
+                    reply = stack.get(route, bearer=bearer)
+                    world.look(route, reply.body)
+            job = stack.call("POST", "images", headers={"Prefer": "respond-async"}).json["job"]
+            stack.job(job)
+            world.look("the job", stack.get(f"jobs/{job}").body)
+            world.look("its log", stack.get(f"jobs/{job}/log").body)
+            world.look("the pool's log", stack.log().encode())
+        world.look_everywhere()
+        assert not processes.found, processes.found
 
 
 @case("/secrets/none-is-in-an-error")
