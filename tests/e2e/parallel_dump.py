@@ -253,6 +253,16 @@ def waits_for_lock(database):
                 "application_name = 'holdfast' AND wait_event_type = 'Lock'") != "0"
 
 
+def exported_snapshot(database):
+    """The one of this database: others of the server may be dumped at the same time, and theirs cannot be taken here."""
+    for name in psql("postgres", "SELECT pg_ls_dir('pg_snapshots')").split():
+        if subprocess.run(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-c", "BEGIN ISOLATION LEVEL REPEATABLE READ", "-c",
+                           f"SET TRANSACTION SNAPSHOT '{name}'"], env=pg_env(database), capture_output=True,
+                          check=False).returncode == 0:
+            return name
+    raise AssertionError("no snapshot is exported")
+
+
 BUSY = """CREATE TABLE a_locked (i int); INSERT INTO a_locked VALUES (7); CREATE SEQUENCE counted;
     CREATE TABLE busy AS SELECT i, md5(i::text) AS a FROM generate_series(1, 150000) i"""
 
@@ -264,7 +274,7 @@ def _():
     with World(database) as world, Writers(database, 3) as writers:
         ours = world.start("backup", "database", **ALL)
         wait_for(lambda: waits_for_lock(database))
-        snapshot = psql(database, "SELECT pg_ls_dir('pg_snapshots')")
+        snapshot = exported_snapshot(database)
         stock = subprocess.Popen(["pg_dump", "--snapshot=" + snapshot], env=pg_env(database), stdout=subprocess.PIPE)
         before = writers.done
         wait_for(lambda: writers.done > before + 30, 60)
