@@ -228,7 +228,8 @@ outdate(const Temporary *temporary, const struct stat *before)
 	struct stat own;
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before->st_mtim};
 
-	if (fstat(temporary->fd, &own) != 0 || own.st_mtim.tv_sec > before->st_mtim.tv_sec ||
+	if (fstatat(temporary->fd, "", &own, AT_EMPTY_PATH) != 0 ||
+	    own.st_mtim.tv_sec > before->st_mtim.tv_sec ||
 	    (own.st_mtim.tv_sec == before->st_mtim.tv_sec && own.st_mtim.tv_nsec > before->st_mtim.tv_nsec))
 		return;
 	if (++times[1].tv_nsec == 1000000000) {

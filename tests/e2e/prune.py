@@ -493,8 +493,9 @@ def _():
 def _():
     with Sets(**LAST) as world:
         ids = world.backups(6)
-        # As two hosts would: each with a state of its own.
-        both = [world.start("prune", "--force", BACKUP_STATE_DIR=os.path.join(world.folder, "state", name)) for name in "ab"]
+        # As two hosts would whose store has no leases: each with a state of its own.
+        both = [world.start("prune", "--force", BACKUP_STATE_DIR=os.path.join(world.folder, "state", name), LEASES="off")
+                for name in "ab"]
         for pruning in both:
             out, err = pruning.communicate(timeout=120)
             assert pruning.returncode == 0, out + err
@@ -513,7 +514,10 @@ def _():
         running.send_signal(signal.SIGSTOP)
         own = world.run("prune")
         assert own.code == 1 and "backup database" in own.err, own
-        said = world.run("prune", BACKUP_STATE_DIR=os.path.join(world.folder, "state", "other-host"))
+        other = {"BACKUP_STATE_DIR": os.path.join(world.folder, "state", "other-host")}
+        said = world.run("prune", **other)
+        assert said.code == 1 and "\"prune\" has to wait" in said.err and "backup database" in said.err, said
+        said = world.run("prune", LEASES="off", **other)
         assert said.code == 3 and f"the run of set {claim[7:26]} goes on, or was killed" in said.out, said
         assert claim in world.store_files() and world.listed() == [first, second]
         running.send_signal(signal.SIGCONT)
