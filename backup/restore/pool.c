@@ -97,26 +97,50 @@ collide(const HfPoolTask *one, const HfPoolTask *other)
 	       (is_one_of(one->table, other) || is_one_of(one->other, other));
 }
 
+typedef enum {
+	STANDS_IN_THE_WAY, /* one would wait for the other's lock */
+	IS_CROWDED,        /* both make one table longer, and take turns at that */
+	IS_FREE
+} Turn;
+
+/* With the lock. */
+static Turn
+turn_of(const HfPool *pool, const HfPoolTask *task)
+{
+	Turn turn = IS_FREE;
+
+	for (guint i = 0; i < pool->workers->len; i++) {
+		const HfPoolTask *other = ((const Worker *)pool->workers->pdata[i])->task;
+
+		if (other && collide(task, other))
+			return STANDS_IN_THE_WAY;
+		if (other && task->is_copy && other->is_copy && g_strcmp0(task->table, other->table) == 0)
+			turn = IS_CROWDED;
+	}
+	return turn;
+}
+
 /* The first of the queue that nobody who is at work stands in the way of; with the lock. */
 static HfPoolTask *
 take_task(HfPool *pool)
 {
+	GList *found = NULL;
+	HfPoolTask *task;
+
 	for (GList *link = pool->queue.head; link; link = link->next) {
-		HfPoolTask *task = link->data;
-		bool is_free = true;
+		Turn turn = turn_of(pool, link->data);
 
-		for (guint i = 0; i < pool->workers->len && is_free; i++) {
-			const Worker *worker = pool->workers->pdata[i];
-
-			is_free = !worker->task || !collide(task, worker->task);
-		}
-		if (is_free) {
-			g_queue_delete_link(&pool->queue, link);
-			pool->queued_bytes -= task_bytes(task);
-			return task;
-		}
+		if (turn == IS_FREE || (turn == IS_CROWDED && !found))
+			found = link;
+		if (turn == IS_FREE)
+			break;
 	}
-	return NULL;
+	if (!found)
+		return NULL;
+	task = found->data;
+	g_queue_delete_link(&pool->queue, found);
+	pool->queued_bytes -= task_bytes(task);
+	return task;
 }
 
 /* ---- a worker ---- */
