@@ -106,6 +106,14 @@ def _():
     subprocess.run(["pgbench", "-i", "-q", "-s", "3", "--foreign-keys", "--partitions=3"], env=pg_env(database),
                    capture_output=True, check=True)
     proves_equal(database)
+    copy = database + "_side_by_side"
+    psql("postgres", f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
+    with World(database) as world:
+        assert world.run("backup", "database", **ALL).code == 0
+        done = world.run("restore", "database", "latest", "--create", "--jobs", "3", "--to", url(copy))
+        assert done.code == 0 and "equal to the manifest" in done.out, done
+    assert lines_of(plain_dump(copy)) == lines_of(plain_dump(database))
+    psql("postgres", f'DROP DATABASE "{copy}"')
 
 
 for seed in range(6):
