@@ -2,7 +2,7 @@
 
 CPU seconds are those of the command and of all that it waited for.  The PostgreSQL server's are counted apart: what
 the postmaster and its children used meanwhile.  Memory is the largest sum of the proportional set sizes (PSS) of the
-command's process tree, looked at every 200 ms, since a look takes some 3 ms of one core; `own` is the largest resident set of the processes of one name alone.
+command's process tree, looked at every 200 ms after the first moments, since a look takes some 3 ms of one core; `own` is the largest resident set of the processes of one name alone.
 """
 import os
 import resource
@@ -85,7 +85,9 @@ class Watch(threading.Thread):
         self.ended = threading.Event()
 
     def run(self):
-        while not self.ended.wait(0.2):
+        looks = 0
+        while not self.ended.wait(0.02 if looks < 20 else 0.2):
+            looks += 1
             pids = descendants(self.pid)
             self.peak = max(self.peak, sum(pss_kib(pid) for pid in pids))
             if self.own_name:
