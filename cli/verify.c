@@ -18,7 +18,7 @@ bool
 hf_cli_prove(HfCli *cli, HfStore *store, const HfSet *set, int level, HfProof **proof_out, GError **error)
 {
 	HfProgress progress = {.phase = "reading"};
-	HfProveOptions options = {.level = level, .progress = &progress};
+	HfProveOptions options = {.level = level, .from = given.from, .progress = &progress};
 	g_autoptr(HfPgTarget) server = NULL;
 	g_autoptr(HfProgressBar) bar = NULL;
 

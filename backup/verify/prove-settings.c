@@ -3,13 +3,15 @@
 #include "backup/verify/prove-settings.h"
 #include "backup/restore/run.h"
 #include "backup/source/dump-settings.h"
-#include "backup/store/open.h"
+#include "backup/store/replica.h"
 #include "common/error.h"
 
 static HfStore *
 open_store(gpointer data, GError **error)
 {
-	return hf_store_open_settings(data, error);
+	const HfProveOptions *options = data;
+
+	return hf_store_open_from(options->settings, options->from, error);
 }
 
 bool
@@ -33,6 +35,7 @@ hf_prove_settings(const HfSettings *settings, HfProveOptions *options, HfPgTarge
 	options->jobs = hf_restore_default_jobs();
 	options->dump = hf_dump_settings(settings);
 	options->open_store = open_store;
-	options->open_data = (gpointer)(guintptr)settings;
+	options->open_data = options;
+	options->settings = settings;
 	return true;
 }

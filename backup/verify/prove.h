@@ -8,6 +8,7 @@
 #include "backup/job/progress.h"
 #include "backup/restore/pool.h"
 #include "backup/source/postgres.h"
+#include "common/settings.h"
 
 typedef struct {
 	int level;                /* 1 to 4 */
@@ -19,7 +20,9 @@ typedef struct {
 	HfPgDumpOptions dump;     /* how the restored database is dumped, to be compared */
 	HfStoreOpener open_store; /* wanted where jobs is more than 1 */
 	gpointer open_data;
-	HfProgress *progress; /* NULL: not wanted */
+	const HfSettings *settings; /* what open_store goes by, where hf_prove_settings() set it */
+	const char *from;           /* "replica-1": the replica that store is; NULL: it is the store itself */
+	HfProgress *progress;       /* NULL: not wanted */
 } HfProveOptions;
 
 /* What of plain bytes goes by at that level, for a progress bar. */

@@ -64,6 +64,8 @@ fresh_database(DATABASE, "CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INT
 @case("/replicate/folder/a-backup-brings-it-level-and-all-is-restored-from-it-when-the-store-is-lost")
 def _():
     with Replicas() as world:
+        # Large enough that its rows are restored in pieces, by connections that open the store themselves.
+        psql(DATABASE, "CREATE TABLE wide AS SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 5000) i")
         made = world.ok("backup", "full")
         assert made["replicas"][0]["level"] and made["replicas"][0]["copied"] == [made["set"]], made
         world.image("e.jpg")
@@ -82,8 +84,10 @@ def _():
         world.ok("restore", "images", "latest", "--to", world.below("back"), *there)
         assert subprocess.run(["diff", "-r", world.env["IMAGES_DIR"], world.below("back")], check=False).returncode == 0
         os.chmod(world.folder, 0o755)  # the scratch cluster runs as somebody else
+        assert world.ok("verify", "latest", "--level", "4", *there)["level"] == 4
         drilled = world.ok("drill", *there)
         assert drilled["level"] == 4 and drilled["set"] == second, drilled
+        psql(DATABASE, "DROP TABLE wide")
 
 
 @case("/replicate/folder/tarballs-of-deleted-sets-come-along-and-are-no-sets-there")
