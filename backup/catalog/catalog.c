@@ -9,6 +9,7 @@
 #include "backup/catalog/names.h"
 #include "backup/catalog/unsigned.h"
 #include "backup/stage/sink.h"
+#include "backup/store/expect.h"
 #include "common/error.h"
 
 #include <string.h>
@@ -97,8 +98,17 @@ note_mark(Seen *seen, const HfName *name)
 		seen->failed |= 1U << name->level;
 }
 
+/* What make_sets() reads, in the order of the listing. */
 static void
-note_object(Listed *listed, const HfObject *object)
+expect(HfStore *store, const HfObject *object, const HfName *name)
+{
+	if (name->kind == HF_NAME_MANIFEST ||
+	    (name->kind == HF_NAME_SIGNATURE && hf_keyring_trusted(hf_store_keyring(store))))
+		hf_store_expect(store, object);
+}
+
+static void
+note_object(HfStore *store, Listed *listed, const HfObject *object)
 {
 	HfName name = hf_name_read(object->key);
 	bool is_archive = name.kind == HF_NAME_DATABASE || name.kind == HF_NAME_IMAGES;
@@ -116,6 +126,7 @@ note_object(Listed *listed, const HfObject *object)
 	seen->has_later_part = seen->has_later_part || name.is_later_part;
 	seen->has_database = seen->has_database || name.kind == HF_NAME_DATABASE;
 	note_mark(seen, &name);
+	expect(store, object, &name);
 }
 
 /* Three listings instead of one of everything: the bucket may hold other things, too. */
@@ -135,7 +146,7 @@ list_objects(HfStore *store, Listed *listed, GError **error)
 			if (!hf_listing_next(listing, &object, error))
 				return false;
 			if (object)
-				note_object(listed, object);
+				note_object(store, listed, object);
 		} while (object);
 	}
 	return true;
@@ -257,13 +268,15 @@ note_hold(HfStore *store, Listed *listed, HfSet *set, GError **error)
 static bool
 make_sets(HfStore *store, Listed *listed, GPtrArray *sets, GError **error)
 {
-	GHashTableIter iter;
-	gpointer id, seen;
+	/* In the order in which they were listed, and so expected. */
+	g_autoptr(GList) ids = g_list_sort(g_hash_table_get_keys(listed->seen), (GCompareFunc)strcmp);
 
-	g_hash_table_iter_init(&iter, listed->seen);
-	while (g_hash_table_iter_next(&iter, &id, &seen))
-		if (((Seen *)seen)->has_manifest && !add_own(store, id, seen, sets, error))
+	for (const GList *id = ids; id; id = id->next) {
+		const Seen *seen = g_hash_table_lookup(listed->seen, id->data);
+
+		if (seen->has_manifest && !add_own(store, id->data, seen, sets, error))
 			return false;
+	}
 	for (guint i = 0; i < listed->candidates->len; i++) {
 		const Candidate *candidate = g_ptr_array_index(listed->candidates, i);
 
@@ -286,10 +299,10 @@ hf_catalog_list(HfStore *store, GError **error)
 	g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func(candidate_free);
 	g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func((GDestroyNotify)hf_set_free);
 	Listed listed = {seen, candidates};
+	bool is_whole = list_objects(store, &listed, error) && make_sets(store, &listed, sets, error);
 
-	if (!list_objects(store, &listed, error) || !make_sets(store, &listed, sets, error))
-		return NULL;
-	return g_steal_pointer(&sets);
+	hf_store_expect_nothing(store);
+	return is_whole ? g_steal_pointer(&sets) : NULL;
 }
 
 GPtrArray *

@@ -4,6 +4,7 @@
 #include "backup/catalog/catalog.h"
 #include "backup/catalog/chain-impl.h"
 #include "backup/catalog/names.h"
+#include "backup/store/expect.h"
 #include "common/cancel.h"
 #include "common/error.h"
 
@@ -63,8 +64,11 @@ list_nodes(HfChain *chain, HfStore *store, GError **error)
 			return false;
 		if (object)
 			name = hf_name_read(object->key);
+		if (name.kind == HF_NAME_SIGNATURE && chain->is_checked)
+			hf_store_expect(store, object);
 		if (name.kind != HF_NAME_MANIFEST && name.kind != HF_NAME_DELETION)
 			continue;
+		hf_store_expect(store, object);
 		node = node_of(chain, &name);
 		node->exists = node->exists || name.kind == HF_NAME_MANIFEST;
 		node->is_recorded = node->is_recorded || name.kind == HF_NAME_DELETION;
@@ -160,23 +164,32 @@ find_foreign(HfChain *chain)
 	}
 }
 
-HfChain *
-hf_chain_read(HfStore *store, GError **error)
+static bool
+read_nodes(HfChain *chain, HfStore *store, GError **error)
 {
-	g_autoptr(HfChain) chain = g_new0(HfChain, 1);
-
-	chain->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, node_free);
-	chain->nodes = g_ptr_array_new();
-	chain->is_checked = hf_keyring_trusted(hf_store_keyring(store)) != NULL;
-	if (!list_nodes(chain, store, error))
-		return NULL;
 	for (guint i = 0; i < chain->nodes->len; i++) {
 		HfChainNode *node = chain->nodes->pdata[i];
 
 		if (!hf_cancel_check(error) || (node->exists && !read_manifest(store, node, error)) ||
 		    (node->is_recorded && !read_deletion(store, node, error)))
-			return NULL;
+			return false;
 	}
+	return true;
+}
+
+HfChain *
+hf_chain_read(HfStore *store, GError **error)
+{
+	g_autoptr(HfChain) chain = g_new0(HfChain, 1);
+	bool is_read;
+
+	chain->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, node_free);
+	chain->nodes = g_ptr_array_new();
+	chain->is_checked = hf_keyring_trusted(hf_store_keyring(store)) != NULL;
+	is_read = list_nodes(chain, store, error) && read_nodes(chain, store, error);
+	hf_store_expect_nothing(store);
+	if (!is_read)
+		return NULL;
 	g_ptr_array_sort(chain->nodes, newest_first);
 	find_foreign(chain);
 	return g_steal_pointer(&chain);

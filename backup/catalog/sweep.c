@@ -1,9 +1,11 @@
 #include "config.h"
 
+#include "backup/age/keyring.h"
 #include "backup/catalog/sweep.h"
 #include "backup/catalog/fence.h"
 #include "backup/catalog/sweep-records.h"
 #include "backup/stage/sink.h"
+#include "backup/store/expect.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -111,6 +113,17 @@ note_manifest(Plan *plan, Known *known, const char *key, const char *id)
 		known->claim = hf_name_claim(id);
 }
 
+/* What understand() reads, in the order of the listing. */
+static void
+expect(const Plan *plan, const HfObject *object, const HfName *name)
+{
+	if (is_doomed(plan, name->id))
+		return;
+	if (name->kind == HF_NAME_MANIFEST ||
+	    (name->kind == HF_NAME_SIGNATURE && hf_keyring_trusted(hf_store_keyring(plan->store))))
+		hf_store_expect(plan->store, object);
+}
+
 static void
 note_object(Plan *plan, const HfObject *object)
 {
@@ -120,6 +133,7 @@ note_object(Plan *plan, const HfObject *object)
 
 	if (!name.is_own)
 		return;
+	expect(plan, object, &name);
 	if (name.kind == HF_NAME_DELETION) {
 		hf_records_note(plan->records, object, &name);
 		return;
@@ -277,21 +291,19 @@ note_unfinished(Plan *plan, const char *id, const Known *known)
 static bool
 understand(Plan *plan, GError **error)
 {
-	GHashTableIter iter;
-	gpointer id, value;
+	g_autoptr(GList) ids = g_list_sort(g_hash_table_get_keys(plan->known), (GCompareFunc)strcmp);
 
-	g_hash_table_iter_init(&iter, plan->known);
-	while (g_hash_table_iter_next(&iter, &id, &value)) {
-		Known *known = value;
+	for (const GList *id = ids; id; id = id->next) {
+		Known *known = g_hash_table_lookup(plan->known, id->data);
 
-		if (known->has_manifest && !read_references(plan, known, id, error))
+		if (known->has_manifest && !read_references(plan, known, id->data, error))
 			return false;
-		if (known->claim && !known->has_manifest && !is_doomed(plan, id) &&
+		if (known->claim && !known->has_manifest && !is_doomed(plan, id->data) &&
 		    !read_claim(plan, known, error))
 			return false;
-		note_unfinished(plan, id, known);
+		note_unfinished(plan, id->data, known);
 		if (is_running(plan, known) && !plan->sweep->running)
-			plan->sweep->running = g_strdup(id);
+			plan->sweep->running = g_strdup(id->data);
 	}
 	return true;
 }
@@ -407,12 +419,15 @@ hf_sweep_plan(HfStore *store, const HfSweepOptions *options, int64_t now_s, GErr
 		     .referenced = referenced,
 		     .records = records,
 		     .sweep = sweep};
+	bool is_understood;
 
 	sweep->keys = g_ptr_array_new_with_free_func(g_free);
 	sweep->sizes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	sweep->last = g_ptr_array_new_with_free_func(g_free);
 	sweep->retained = g_ptr_array_new_with_free_func((GDestroyNotify)hf_retained_free);
-	if (!look(&plan, error) || !understand(&plan, error))
+	is_understood = look(&plan, error) && understand(&plan, error);
+	hf_store_expect_nothing(store);
+	if (!is_understood)
 		return NULL;
 	decide(&plan);
 	return decide_records(&plan, error) ? g_steal_pointer(&sweep) : NULL;

@@ -72,6 +72,7 @@ static const HfStoreOps ops = {
 	.can_copy = hf_s3_can_copy,
 	.copy = hf_s3_copy,
 	.fetch_new = hf_s3_fetch_new,
+	.is_distant = true,
 	.put_new = hf_s3_put_new,
 	.unfinished = hf_s3_unfinished,
 	.abandon = hf_s3_abandon,

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "backup/store/expect-impl.h"
 #include "backup/store/fetch.h"
 #include "backup/store/put.h"
 #include "backup/store/store.h"
@@ -33,6 +34,7 @@ typedef struct {
 	bool (*abandon)(HfStore *self, const HfUnfinished *unfinished, GError **error);
 	bool (*upkeep)(HfStore *self, HfUpkeep *upkeep_out, GError **error);
 	bool (*lock)(HfStore *self, const char *key, HfObjectLock *lock_out, GError **error);
+	bool is_distant; /* a read takes a round trip, and fetch_new() has several at once: see expect.h */
 	void (*clear)(
 		HfStore *
 			self); /* frees what the struct holds; the struct, location and endpoint are freed by store.c */
@@ -45,6 +47,7 @@ struct HfStore {
 	HfStore *copies;      /* see hf_store_copies() */
 	bool borrows_keyring; /* a store in front of another one has that one's, and its copies */
 	bool is_steadfast;    /* see hf_store_set_steadfast() */
+	HfExpected *expected; /* see expect.h; NULL: nothing */
 	char *endpoint;       /* see hf_store_endpoint(); set by the implementation, freed by store.c */
 };
 

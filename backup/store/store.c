@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "backup/age/keyring.h"
+#include "backup/store/expect.h"
 #include "backup/store/store-impl.h"
 #include "common/error.h"
 
@@ -102,7 +103,15 @@ hf_listing_free(HfListing *listing)
 bool
 hf_store_read(HfStore *store, const char *key, HfRange range, HfStage *into, GError **error)
 {
-	return hf_store_check_key(key, error) && store->ops->read(store, key, range, into, error);
+	bool is_whole = range.offset == 0 && range.length == HF_TO_END;
+	g_autoptr(GBytes) content = NULL;
+
+	if (!hf_store_check_key(key, error))
+		return false;
+	content = is_whole ? hf_store_take_expected(store, key) : NULL;
+	return content ? hf_stage_write(into, g_bytes_get_data(content, NULL), g_bytes_get_size(content),
+					error)
+		       : store->ops->read(store, key, range, into, error);
 }
 
 HfStage *
@@ -175,6 +184,7 @@ hf_store_free(HfStore *store)
 		return;
 	if (store->ops->clear)
 		store->ops->clear(store);
+	hf_store_expect_nothing(store);
 	hf_store_set_copies(store, NULL);
 	hf_store_set_keyring(store, NULL);
 	g_free(store->location);
