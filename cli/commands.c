@@ -28,6 +28,7 @@ static const HfCommand *const commands[] = {
 	&hf_command_prune,
 	&hf_command_replicate,
 	&hf_command_jobs,
+	&hf_command_audit,
 	&hf_command_hold,
 	&hf_command_release,
 	&hf_command_schedule,

@@ -26,6 +26,7 @@ extern const HfCommand hf_command_drill;
 extern const HfCommand hf_command_delete;
 extern const HfCommand hf_command_prune;
 extern const HfCommand hf_command_replicate;
+extern const HfCommand hf_command_audit;
 extern const HfCommand hf_command_jobs;
 extern const HfCommand hf_command_run_job;
 extern const HfCommand hf_command_refresh;

@@ -6,13 +6,22 @@
 #include <string.h>
 
 #define TEXT_BYTES 1024
+#define TRIMMED_EACH 1024 /* entries: a look for the oldest that is kept passes all that are */
 
 static const char add_sql[] = "INSERT INTO audit (at_s, who, method, path, status, request_id, peer, what)"
 			      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING seq";
-static const char trim_sql[] = "DELETE FROM audit WHERE seq <= ?1";
-static const char list_sql[] =
-	"SELECT seq, at_s, status, who, method, path, request_id, peer, what FROM audit"
-	" WHERE ?1 = 0 OR seq < ?1 ORDER BY seq DESC LIMIT ?2";
+static const char trim_sql[] =
+	"DELETE FROM audit WHERE is_change = ?1 AND seq <="
+	" (SELECT seq FROM audit WHERE is_change = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
+#define LIST \
+	"SELECT seq, at_s, status, who, method, path, request_id, peer, what FROM audit WHERE (?1 = 0 OR " \
+	"seq < ?1)"
+#define NEWEST " ORDER BY seq DESC LIMIT ?2"
+static const char *const list_sql[] = {
+	[HF_AUDIT_ALL] = LIST NEWEST,
+	[HF_AUDIT_CHANGES] = LIST " AND is_change = 1" NEWEST,
+	[HF_AUDIT_REFUSED] = LIST " AND status IN (401, 403, 429)" NEWEST,
+};
 
 /* What a stranger sent becomes one line of bounded length; SQLite copies it. */
 static void
@@ -53,20 +62,29 @@ add_entry(HfState *state, const HfAuditEntry *entry, int64_t *seq_out, GError **
 }
 
 static bool
+trim(HfState *state, bool of_changes, GError **error)
+{
+	sqlite3_stmt *trim = hf_state_prepare(state, trim_sql, error);
+
+	if (!trim)
+		return false;
+	hf_bind_number(trim, 1, of_changes);
+	hf_bind_number(trim, 2, HF_AUDIT_KEPT);
+	return hf_state_execute(state, trim, error);
+}
+
+static bool
 add_work(HfState *state, void *data, GError **error)
 {
 	const GPtrArray *entries = data;
-	sqlite3_stmt *trim;
 	int64_t seq = 0;
 
 	for (guint i = 0; i < entries->len; i++)
 		if (!add_entry(state, entries->pdata[i], &seq, error))
 			return false;
-	trim = hf_state_prepare(state, trim_sql, error);
-	if (!trim)
-		return false;
-	hf_bind_number(trim, 1, seq - HF_AUDIT_KEPT);
-	return hf_state_execute(state, trim, error);
+	if (seq / TRIMMED_EACH == (seq - (int64_t)entries->len) / TRIMMED_EACH)
+		return true;
+	return trim(state, true, error) && trim(state, false, error);
 }
 
 bool
@@ -123,6 +141,7 @@ read_row(sqlite3_stmt *row)
 }
 
 typedef struct {
+	HfAuditKind kind;
 	int64_t before_seq;
 	unsigned limit;
 	GPtrArray *entries;
@@ -133,7 +152,7 @@ list_work(HfState *state, void *data, GError **error)
 {
 	Listing *listing = data;
 	g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(free_stored);
-	sqlite3_stmt *list = hf_state_prepare(state, list_sql, error);
+	sqlite3_stmt *list = hf_state_prepare(state, list_sql[listing->kind], error);
 	bool has_row = true;
 
 	if (!list)
@@ -152,9 +171,9 @@ list_work(HfState *state, void *data, GError **error)
 }
 
 GPtrArray *
-hf_audit_list(HfState *state, int64_t before_seq, unsigned limit, GError **error)
+hf_audit_list(HfState *state, HfAuditKind kind, int64_t before_seq, unsigned limit, GError **error)
 {
-	Listing listing = {.before_seq = before_seq, .limit = limit};
+	Listing listing = {.kind = kind, .before_seq = before_seq, .limit = limit};
 
 	/* The entry stands first in what is stored, so a pointer to the one is a pointer to the other. */
 	G_STATIC_ASSERT(G_STRUCT_OFFSET(Stored, entry) == 0);

@@ -100,6 +100,10 @@ static const char *const steps[] = {
 	" next_s INTEGER NOT NULL,"
 	" error TEXT);"
 	"CREATE INDEX deliveries_by_status ON deliveries (status);" COUNTED("messages") COUNTED("deliveries"),
+	/* 5: what asked for a change and was let in, which neither a page that polls nor a stranger may push out of the trail */
+	"ALTER TABLE audit ADD COLUMN is_change INTEGER AS (coalesce(method NOT IN ('GET', 'HEAD', 'OPTIONS')"
+	" AND status NOT IN (401, 403, 404, 405, 429), 0)) VIRTUAL;"
+	"CREATE INDEX audit_by_change ON audit (is_change, seq);",
 };
 
 static int

@@ -405,6 +405,31 @@ def _():
         wait_for(lambda: "looked-1" in audited())
 
 
+@case("/api/the-audit-trail-is-read-on-a-shell")
+def _():
+    with Site() as stack:
+        name = stack.call("POST", "database", {}).json["job"]
+        refused(stack.get("status", bearer=token(role="user")), 403)
+        assert stack.raw("GET", API + "status").status == 401
+        assert stack.get("status").status == 200
+
+        def audit(*words):
+            result = stack.world.run("--json", "audit", *words)
+            assert result.code == 0, result
+            return result.json["calls"]
+        wait_for(lambda: len(audit()) == 4)  # plain GETs are written a second later at most
+        newest, stranger, user, trigger = audit()
+        assert (newest["method"], newest["path"], newest["status"]) == ("GET", API + "status", 200), newest
+        assert (stranger["status"], user["status"]) == (401, 403) and not stranger.get("who"), (stranger, user)
+        assert audit("--changes") == [trigger] and audit("--refused") == [stranger, user]
+        assert trigger["what"] == f"job {name}" or name in trigger["what"], trigger
+        assert audit("--limit", "1") == [newest]
+        text = stack.world.run("audit")
+        assert "POST " + API + "database" in text.out and name in text.out and text.out.count("\n") == 5, text
+        for words in (("--changes", "--refused"), ("--limit", "0"), ("--limit", "20001"), ("x",)):
+            assert stack.world.run("audit", *words).code == 2, words
+
+
 @case("/api/health-schedule-and-description")
 def _():
     with Site(ENABLE_DAILY_BACKUP="true", TZ="Europe/Berlin") as stack:

@@ -374,7 +374,7 @@ test_several_processes_write_at_once(void)
 		children[i] = state_fixture_fork(fixture, false, count_up);
 	for (int i = 0; i < WRITERS; i++)
 		g_assert_cmpint(state_fixture_wait(children[i]), ==, 0);
-	entries = hf_audit_list(fixture->state, 0, 2 * WRITERS * WRITES, NULL);
+	entries = hf_audit_list(fixture->state, HF_AUDIT_ALL, 0, 2 * WRITERS * WRITES, NULL);
 	g_assert_cmpuint(entries->len, ==, WRITERS * WRITES);
 }
 
@@ -432,16 +432,63 @@ test_audit_is_read_newest_first_and_bounded(void)
 	entry.status = 401;
 	entry.who = NULL;
 	g_assert_true(hf_audit_add(fixture->state, &entry, NULL));
-	read = hf_audit_list(fixture->state, 0, 2 * HF_AUDIT_KEPT, NULL);
-	g_assert_cmpuint(read->len, ==, HF_AUDIT_KEPT);
+	read = hf_audit_list(fixture->state, HF_AUDIT_ALL, 0, 2 * HF_AUDIT_KEPT, NULL);
+	g_assert_cmpuint(read->len, ==, HF_AUDIT_KEPT + 1);
 	first = read->pdata[0];
 	g_assert_cmpint(first->status, ==, 401);
 	g_assert_null(first->who);
-	next = hf_audit_list(fixture->state, first->seq, 1, NULL);
+	next = hf_audit_list(fixture->state, HF_AUDIT_ALL, first->seq, 1, NULL);
 	first = next->pdata[0];
 	g_assert_cmpint(first->status, ==, 202);
 	g_assert_cmpstr(first->who, ==, "anna beate");
 	g_assert_cmpstr(first->peer, ==, "192.0.2.7");
+}
+
+static void
+add_calls(StateFixture *fixture, const char *method, int status, int count)
+{
+	g_autoptr(GPtrArray) entries = g_ptr_array_new();
+	HfAuditEntry entry = {.at_s = 1, .method = method, .status = status, .path = "/api/backup/trigger"};
+	g_autoptr(GError) error = NULL;
+
+	for (int i = 0; i < count; i++)
+		g_ptr_array_add(entries, &entry);
+	g_assert_true(hf_audit_add_all(fixture->state, entries, &error));
+	g_assert_no_error(error);
+}
+
+static guint
+count_calls(StateFixture *fixture, HfAuditKind kind)
+{
+	g_autoptr(GPtrArray) entries = hf_audit_list(fixture->state, kind, 0, 10 * HF_AUDIT_KEPT, NULL);
+
+	g_assert_nonnull(entries);
+	return entries->len;
+}
+
+/* One call that changed something, then more of each kind than are kept in all. */
+static void
+test_audit_of_changes_is_not_pushed_out(void)
+{
+	static const struct {
+		const char *method;
+		int status;
+	} others[] = {{"GET", 200}, {"POST", 401}, {"DELETE", 403}, {"POST", 404}, {"HEAD", 200}};
+	g_autoptr(StateFixture) fixture = state_fixture_new();
+
+	add_calls(fixture, "POST", 202, 1);
+	add_calls(fixture, NULL, 400, 1);
+	for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+		add_calls(fixture, others[i].method, others[i].status, HF_AUDIT_KEPT + 1100);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_CHANGES), ==, 1);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_ALL), >=, HF_AUDIT_KEPT + 1);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_ALL), <=, HF_AUDIT_KEPT + 1 + 1024);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_REFUSED), ==, 0);
+	add_calls(fixture, "DELETE", 200, HF_AUDIT_KEPT + 1100);
+	add_calls(fixture, "POST", 403, 3);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_CHANGES), >=, HF_AUDIT_KEPT);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_CHANGES), <=, HF_AUDIT_KEPT + 1024);
+	g_assert_cmpuint(count_calls(fixture, HF_AUDIT_REFUSED), ==, 3);
 }
 
 /* ---- sets ---- */
@@ -499,6 +546,7 @@ test_an_older_schema_is_brought_up(void)
 {
 	g_autoptr(StateFixture) fixture = state_fixture_new();
 	g_autoptr(GString) sql = g_string_new(
+		"DROP INDEX audit_by_change; ALTER TABLE audit DROP COLUMN is_change;"
 		"DROP TABLE replicas; DROP TABLE changes; DROP TABLE standings; DROP TABLE messages;"
 		"DROP TABLE deliveries; PRAGMA user_version = 1;");
 	static const char *const tables[] = {"jobs", "sets", "sets_seen", "marks"};
@@ -547,6 +595,7 @@ main(int argc, char **argv)
 	g_test_add_func("/state/the-audit-trail-leaves-the-version", test_the_audit_trail_leaves_the_version);
 	g_test_add_func("/audit/is-read-newest-first-and-bounded",
 			test_audit_is_read_newest_first_and_bounded);
+	g_test_add_func("/audit/of-changes-is-not-pushed-out", test_audit_of_changes_is_not_pushed_out);
 	g_test_add_func("/sets/are-read-as-they-were-written", test_sets_are_read_as_they_were_written);
 	return g_test_run();
 }
