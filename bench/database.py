@@ -70,6 +70,7 @@ class Bench:
         """One measured run; stored gives the bytes that it left behind."""
         if before:
             self.sh(before)
+        self.sh("sync")  # what the last one left to be written is not this one's work
         run = measure.measure(command, env=env or self.env, postmaster=self.postmaster, own_name=own)
         run["stored"] = stored() if stored else None
         self.runs.setdefault(name, []).append(run)

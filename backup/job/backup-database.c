@@ -62,6 +62,18 @@ dump_chain(Run *run, uint64_t *bytes, HfStage **scan_out, GError **error)
 	return hf_meter_new(*scan_out, bytes);
 }
 
+/* What is missing for it is told before the dump, not after hours; what the login may not read is noted later. */
+static bool
+start_globals(Run *run, GError **error)
+{
+	g_autoptr(GError) trouble = NULL;
+
+	if (hf_postgres_start_globals(run->postgres, &trouble) || hf_error_is(trouble, HF_ERROR_DENIED))
+		return true;
+	g_propagate_error(error, g_steal_pointer(&trouble));
+	return false;
+}
+
 static bool
 store_dump(Run *run, GError **error)
 {
@@ -72,6 +84,8 @@ store_dump(Run *run, GError **error)
 	g_autoptr(HfStage) chain = NULL;
 
 	say_phase(run->options, run->manifest, "dumping");
+	if (!start_globals(run, error))
+		return false;
 	database->archive = hf_archive_new(run->options->compression.kind);
 	chain = dump_chain(run, progress ? &progress->bytes : &uncounted, &scan, error);
 	if (!chain || !hf_postgres_dump(run->postgres, chain, error) || !hf_stage_finish(chain, error))

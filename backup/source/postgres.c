@@ -18,6 +18,8 @@ struct HfPostgres {
 	char *bin_dir;
 	char *snapshot;
 	char *dump_program;
+	HfChild *globals;   /* pg_dumpall, where it has been started */
+	bool has_passwords; /* whether that may read them */
 	char *user;
 	HfPgDumpOptions dump_options;
 	HfPgInfo info;
@@ -257,11 +259,22 @@ read_globals(HfPostgres *self, HfChild *child, GString *output, GError **error)
 	return wait_for(self, child, error);
 }
 
-bool
-hf_postgres_globals(HfPostgres *postgres, HfStage *into, GError **error)
+/* Of one package with the pg_dump that was found; only where somebody took them apart is it looked for. */
+static char *
+find_globals_program(const HfPostgres *self, GError **error)
 {
-	g_autofree char *program = hf_pg_program("pg_dumpall", postgres->info.server_major, postgres->bin_dir,
-						 NULL, error);
+	g_autofree char *folder = g_path_get_dirname(self->dump_program);
+	g_autofree char *beside = g_build_filename(folder, "pg_dumpall", NULL);
+
+	return g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE)
+		       ? g_steal_pointer(&beside)
+		       : hf_pg_program("pg_dumpall", self->info.server_major, self->bin_dir, NULL, error);
+}
+
+bool
+hf_postgres_start_globals(HfPostgres *postgres, GError **error)
+{
+	g_autofree char *program = find_globals_program(postgres, error);
 	g_autofree char *dbname = g_strconcat("--dbname=", postgres->login->conninfo, NULL);
 	/*
 	 * Else it would connect to "postgres", where the login may have no right to.  It takes a name with "=" in it for
@@ -269,21 +282,37 @@ hf_postgres_globals(HfPostgres *postgres, HfStage *into, GError **error)
 	 */
 	g_autofree char *database = g_strconcat("--database=", postgres->login->conninfo, NULL);
 	const char *argv[] = {program, "--globals-only", "--no-password", dbname, database, NULL, NULL};
-	g_autoptr(GString) output = g_string_new(NULL);
-	g_autoptr(HfChild) child = NULL;
-	bool has_passwords = false;
 
-	if (!program || !may_read_passwords(postgres, &has_passwords, error))
+	if (!program || !may_read_passwords(postgres, &postgres->has_passwords, error))
 		return false;
-	if (!has_passwords) {
+	if (!postgres->has_passwords)
 		argv[5] = "--no-role-passwords";
-		g_string_append(
-			output,
-			"-- Roles without their passwords: the login may not read them (pg_authid)\n");
-	}
-	child = hf_pg_spawn(postgres->login, argv, HF_CHILD_STDOUT, error);
-	return child && read_globals(postgres, child, output, error) &&
-	       hf_stage_write(into, output->str, output->len, error);
+	postgres->globals = hf_pg_spawn(postgres->login, argv, HF_CHILD_STDOUT, error);
+	return postgres->globals != NULL;
+}
+
+/* What the child that was started says; NULL where it fails. */
+static GString *
+take_globals(HfPostgres *self, GError **error)
+{
+	g_autoptr(HfChild) child = g_steal_pointer(&self->globals);
+	g_autoptr(GString) output = g_string_new(
+		self->has_passwords
+			? NULL
+			: "-- Roles without their passwords: the login may not read them (pg_authid)\n");
+
+	return read_globals(self, child, output, error) ? g_steal_pointer(&output) : NULL;
+}
+
+/* Beside a dump a login may have no connection left for it: one that failed then is done once more. */
+bool
+hf_postgres_globals(HfPostgres *postgres, HfStage *into, GError **error)
+{
+	g_autoptr(GString) output = postgres->globals ? take_globals(postgres, NULL) : NULL;
+
+	if (!output && hf_postgres_start_globals(postgres, error))
+		output = take_globals(postgres, error);
+	return output && hf_stage_write(into, output->str, output->len, error);
 }
 
 void
@@ -291,6 +320,7 @@ hf_postgres_free(HfPostgres *postgres)
 {
 	if (!postgres)
 		return;
+	hf_child_free(postgres->globals);
 	PQfinish(postgres->connection);
 	hf_pg_login_free(postgres->login);
 	g_free(postgres->bin_dir);

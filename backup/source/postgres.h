@@ -83,6 +83,12 @@ void hf_postgres_set_dump(HfPostgres *postgres, const HfPgDumpOptions *options);
 bool hf_postgres_dump(HfPostgres *postgres, HfStage *into, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /*
+ * Starts what hf_postgres_globals() reads, so that it works beside the dump: a role that owns something in the snapshot, and is
+ * dropped while the dump goes on, is there still.  Without it hf_postgres_globals() starts by itself.  Fails as that does.
+ */
+bool hf_postgres_start_globals(HfPostgres *postgres, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/*
  * Writes roles, memberships and tablespaces (pg_dumpall --globals-only) into the chain.  Where the login may not read
  * pg_authid the roles come without their passwords, and the first line, a comment, says so: without the roles a restore
  * stops at the first OWNER TO.  Where even that is refused it fails with DENIED, before a byte is written: the caller
