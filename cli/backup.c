@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "cli/proof.h"
 #include "cli/replicas.h"
+#include "cli/signing.h"
 #include "common/clock.h"
 #include "common/error.h"
 
@@ -139,6 +140,7 @@ run_job(HfCli *cli, Job *job, const HfProgress *progress, Run run, GError **erro
 	/* Before old sets are deleted here: a replica that was down may be to keep them for longer. */
 	is_level = hf_cli_replicate_after(cli, job->store);
 	hf_outcome_prune(cli, job->store);
+	hf_cli_watch_chain(cli, job->store);
 	if (!is_level)
 		hf_cli_warn_behind(cli);
 	return true;

@@ -3,6 +3,8 @@
 #include "backup/age/keyring.h"
 #include "backup/catalog/catalog.h"
 #include "backup/job/seen.h"
+#include "backup/notify/configured.h"
+#include "backup/notify/note.h"
 #include "cli/signing.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -52,6 +54,26 @@ hf_cli_chain_troubles(const HfCli *cli, HfStore *store, HfChainCounts *counts_ou
 		return NULL;
 	*counts_out = hf_chain_counts(chain);
 	return hf_chain_troubles(chain, find_lost(cli, store, chain));
+}
+
+void
+hf_cli_watch_chain(const HfCli *cli, HfStore *store)
+{
+	HfChainCounts counts;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(HfState) state = NULL;
+	g_autoptr(GPtrArray) troubles = NULL;
+
+	if (!hf_notify_is_configured(cli->settings))
+		return;
+	troubles = hf_cli_chain_troubles(cli, store, &counts, &error);
+	state = troubles ? hf_state_open(hf_settings_text(cli->settings, HF_SET_BACKUP_STATE_DIR), &error)
+			 : NULL;
+	if (troubles && troubles->len > 0)
+		g_warning("%s%s", (const char *)troubles->pdata[0],
+			  troubles->len > 1 ? " (\"holdfast chain\" has more)" : "");
+	if (!state || !hf_notify_chain(state, troubles, &error))
+		g_warning("whether the chain of sets is whole was not noted: %s", error->message);
 }
 
 bool

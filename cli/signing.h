@@ -11,6 +11,12 @@
 /* Where signatures are checked, says of a set that has none what that may mean.  manifest NULL: of the earlier implementation. */
 void hf_cli_warn_unsigned(HfStore *store, const HfManifest *manifest);
 
+/*
+ * After a backup, where there is somebody to tell: looks whether the sets are still those that were made, and notes it for them
+ * (backup/notify/note.h).  Fails nothing; what was found is a warning, too.
+ */
+void hf_cli_watch_chain(const HfCli *cli, HfStore *store);
+
 /* What hf_chain_troubles() says, with what this host's state remembers. */
 GPtrArray *hf_cli_chain_troubles(const HfCli *cli, HfStore *store, HfChainCounts *counts_out,
 				 GError **error) G_GNUC_WARN_UNUSED_RESULT;

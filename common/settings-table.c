@@ -375,9 +375,10 @@ static const HfSetting table[HF_SETTING_COUNT] = {
 				"The pool's socket, where nginx and holdfast-timer find it."},
 	[HF_SET_NOTIFY_ON] =
 		{"NOTIFY_ON", NULL, HF_TYPE_TEXT, NOTIFICATIONS,
-		 "failure, suspect, missed, verify_failed, replica_behind, recovered", 0, 0,
+		 "failure, suspect, missed, verify_failed, replica_behind, chain_broken, recovered", 0, 0,
 		 "What is told by e-mail and webhooks: success, failure, suspect, missed, verified, "
-		 "verify_failed, replica_behind, replica_level, recovered; all or none. A trouble is told "
+		 "verify_failed, replica_behind, replica_level, chain_broken, recovered; all or none. A "
+		 "trouble is told "
 		 "once, once a day while it stays, and when it is over."},
 	[HF_SET_NOTIFY_NAME] = {"NOTIFY_NAME", NULL, HF_TYPE_TEXT, NOTIFICATIONS, NULL, 0, 0,
 				"What this installation is called in messages. Not set: the host's name."},

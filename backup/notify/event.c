@@ -27,6 +27,8 @@ static const struct {
 	[HF_EVENT_RECOVERED] = {"recovered", GOOD, true},
 	[HF_EVENT_STARTED] = {"started", PASSING, false},
 	[HF_EVENT_TEST] = {"test", PASSING, false},
+	[HF_EVENT_CHAIN_BROKEN] = {"chain_broken", BAD, true},
+	[HF_EVENT_CHAIN_WHOLE] = {"chain_whole", GOOD, false}, /* told as what ends a trouble alone */
 };
 
 const char *
@@ -62,11 +64,12 @@ add_word(const char *word, unsigned *mask, GError **error)
 	if (g_ascii_strcasecmp(word, "none") == 0)
 		return true;
 	if (!hf_event_find(word, &event) || !events[event].is_chosen)
-		return hf_error_set(error, HF_ERROR_USAGE,
-				    "NOTIFY_ON \"%s\": success, failure, suspect, missed, verified, "
-				    "verify_failed, replica_behind, replica_level, recovered, all or none "
-				    "are wanted",
-				    word);
+		return hf_error_set(
+			error, HF_ERROR_USAGE,
+			"NOTIFY_ON \"%s\": success, failure, suspect, missed, verified, "
+			"verify_failed, replica_behind, replica_level, chain_broken, recovered, all or none "
+			"are wanted",
+			word);
 	*mask |= 1U << event;
 	return true;
 }

@@ -1,7 +1,7 @@
 /*
  * backup/notify/event.h -- what there is to tell, and when it is told.
  *
- * Each event is about a subject: a kind of job ("backup full"), the proof of a set, a schedule, a replica.  A subject is
+ * Each event is about a subject: a kind of job ("backup full"), the proof of a set, a schedule, a replica, the chain of sets.  A subject is
  * well, in trouble, or in another trouble; a message is sent when that changes, and once a day while a trouble stays.
  */
 #pragma once
@@ -23,6 +23,9 @@ typedef enum {
 	HF_EVENT_RECOVERED = 8,     /* never reported: hf_notify_decide() makes it of what is well again */
 	HF_EVENT_STARTED = 9,       /* for the heartbeat alone */
 	HF_EVENT_TEST = 10,
+	HF_EVENT_CHAIN_BROKEN =
+		11, /* a set was taken away, or put there by somebody else (catalog/chain.h) */
+	HF_EVENT_CHAIN_WHOLE = 12,
 	HF_EVENT_COUNT
 } HfEvent;
 

@@ -287,10 +287,12 @@ hf_message_is_bad(const HfMessage *message)
 	case HF_EVENT_MISSED:
 	case HF_EVENT_VERIFY_FAILED:
 	case HF_EVENT_REPLICA_BEHIND:
+	case HF_EVENT_CHAIN_BROKEN:
 		return true;
 	case HF_EVENT_SUCCESS:
 	case HF_EVENT_VERIFIED:
 	case HF_EVENT_REPLICA_LEVEL:
+	case HF_EVENT_CHAIN_WHOLE:
 	case HF_EVENT_RECOVERED:
 	case HF_EVENT_STARTED:
 	case HF_EVENT_TEST:

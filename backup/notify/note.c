@@ -11,6 +11,9 @@
 /* Jobs that could have run since the slot: those before them are not looked at. */
 #define JOBS_SEEN 100
 
+#define CHAIN "chain"  /* the subject */
+#define CHAIN_LINES 10 /* of a message; "holdfast chain" has all */
+
 /* ---- any report ---- */
 
 static bool
@@ -92,6 +95,54 @@ hf_notify_replica(HfState *state, const char *replica, bool is_behind, const cha
 		hf_message_add_text(message, text);
 	hf_json_add_text(message->data, "replica", message->subject);
 	return hf_notify_report(state, g_steal_pointer(&message), error);
+}
+
+/* ---- the chain ---- */
+
+static bool
+was_broken_work(HfState *state, void *data, GError **error)
+{
+	HfStanding standing;
+
+	if (!hf_standings_get(state, CHAIN, &standing, error))
+		return false;
+	*(bool *)data = standing.last == HF_EVENT_CHAIN_BROKEN;
+	return true;
+}
+
+static HfMessage *
+chain_message(const GPtrArray *troubles)
+{
+	HfMessage *message = hf_message_new(troubles->len > 0 ? HF_EVENT_CHAIN_BROKEN : HF_EVENT_CHAIN_WHOLE,
+					    CHAIN);
+
+	if (troubles->len == 0) {
+		hf_message_set_title(message, "the chain of sets is whole");
+		return message;
+	}
+	hf_message_set_title(message, "the chain of sets is broken: %s", (const char *)troubles->pdata[0]);
+	for (guint i = 1; i < MIN(troubles->len, CHAIN_LINES); i++)
+		hf_message_add_text(message, troubles->pdata[i]);
+	if (troubles->len > CHAIN_LINES) {
+		g_autofree char *more = g_strdup_printf("... and %u more", troubles->len - CHAIN_LINES);
+
+		hf_message_add_text(message, more);
+	}
+	hf_message_add_text(
+		message,
+		"\"holdfast chain\" shows all of it; \"holdfast delete SET\" takes note of a set that is "
+		"known to be gone.");
+	return message;
+}
+
+bool
+hf_notify_chain(HfState *state, const GPtrArray *troubles, GError **error)
+{
+	bool was_broken = false;
+
+	if (!hf_state_run(state, HF_STATE_READ, was_broken_work, &was_broken, error))
+		return false;
+	return (troubles->len == 0 && !was_broken) || hf_notify_report(state, chain_message(troubles), error);
 }
 
 bool

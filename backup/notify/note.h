@@ -20,5 +20,12 @@ bool hf_notify_report(HfState *state, HfMessage *message, GError **error) G_GNUC
 bool hf_notify_replica(HfState *state, const char *replica, bool is_behind, const char *text,
 		       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * For whoever looked whether the sets are still those that were made: what hf_chain_troubles() says (of char *, empty where all is
+ * well).  One message when something is found, or something else, one a day while it stays so, and one when the chain is whole
+ * again; of a chain that always was, nothing.
+ */
+bool hf_notify_chain(HfState *state, const GPtrArray *troubles, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A job has begun: told to HEARTBEAT_URL alone, and of backups alone. */
 bool hf_notify_started(HfState *state, const HfJobRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;

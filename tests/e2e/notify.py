@@ -342,6 +342,26 @@ def _():
         assert "There was trouble from" in server.hooks[1].json["data"]["text"]
 
 
+@case("/notify/a-set-that-was-taken-away-is-told-of-once-and-that-it-is-known")
+def _():
+    with HookServer() as server, Told(WEBHOOK_URL=server.url) as world:
+        world.good()
+        first = world.run("--json", "list").json["sets"][0]["set"]
+        world.good()
+        os.remove(os.path.join(world.env["BACKUP_DIR"], f"backup_{first}.json"))
+        found = world.good()
+        assert first in found.err, found
+        world.good()
+        assert world.run("delete", first).code == 0
+        world.good()
+        world.good()
+        wait_for(lambda: not deliverers(world.folder), 60)
+        told = [hook.json for hook in server.hooks]
+        assert [message["type"] for message in told] == ["holdfast.chain_broken", "holdfast.recovered"], told
+        assert first in told[0]["data"]["title"] and "holdfast chain" in told[0]["data"]["text"], told
+        assert told[0]["data"]["subject"] == "chain" and "There was trouble from" in told[1]["data"]["text"], told
+
+
 @case("/notify/the-heartbeat-hears-of-each-backup")
 def _():
     with HookServer() as server, Told(HEARTBEAT_URL=server.url + "/ping/planted-uuid?x=1") as world:
