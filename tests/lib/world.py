@@ -5,6 +5,7 @@ Everything comes from the environment that tests/run.sh sets; a missing variable
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -86,7 +87,7 @@ class World:
     def __exit__(self, *_):
         self.close()
 
-    def run(self, *words, program=HOLDFAST, timeout=120, prefix=(), **env):
+    def run(self, *words, program=HOLDFAST, timeout=300, prefix=(), **env):
         """holdfast WORDS with these settings on top; None takes one away."""
         done = subprocess.run([*prefix, program, *words], env=self.environment(env), cwd=self.folder,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
@@ -156,8 +157,8 @@ class Bucket:
         return [item["Key"] for item in (json.loads(listed) if listed.strip() else {}).get("Uploads", [])]
 
 
-def wait_for(condition, seconds=30):
-    """Polls until condition() is true, gives what it gave; fails after so many seconds."""
+def wait_for(condition, seconds=120):
+    """Polls until condition() is true, gives what it gave; fails after so many seconds, which a machine under load may need."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -165,6 +166,22 @@ def wait_for(condition, seconds=30):
             return value
         time.sleep(0.005)
     raise AssertionError("waited in vain")
+
+
+def has_ended(pid):
+    """Whether no thread of it lives: the first may be a zombie while others still have its files open, and locked."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return fields[0] in "ZX" and int(fields[17]) <= 1
+
+
+def stand_still(child):
+    """SIGSTOP, and waits until all of it stands; SIGCONT lets it go on."""
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
 
 
 def children(pid, name):
