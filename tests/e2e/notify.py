@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from receivers import HookServer, MailServer, closed_port  # noqa: E402
 from stack import Stack  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import SRCDIR, World, fresh_database, pg_env, wait_for  # noqa: E402
+from world import SRCDIR, Gate, World, fresh_database, wait_for  # noqa: E402
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
@@ -357,23 +357,18 @@ def _():
 
 @case("/notify/a-killed-job-is-told-of-though-nobody-looks")
 def _():
-    database = fresh_database("notify_of_holdfast", "CREATE TABLE gate (n int);")
+    database = fresh_database("notify_of_holdfast", Gate.TABLE)
     with HookServer() as server, HookServer() as heart, Told(WEBHOOK_URL=server.url, HEARTBEAT_URL=heart.url + "/ping",
-                                                             DB_NAME=database) as world:
-        gate = subprocess.Popen(["psql", "-qXAt"], env=pg_env(database), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                text=True)
-        gate.stdin.write("BEGIN; LOCK TABLE gate; SELECT 'held';\n")
-        gate.stdin.flush()
-        assert gate.stdout.readline().strip() == "held"
+                                                             DB_NAME=database) as world, Gate(database) as gate:
         child = world.start("backup", "database")
         wait_for(lambda: deliverers(world.folder) and
-                 any(job["status"] == "running" for job in world.run("--json", "jobs").json["jobs"]), 60)
+                 any(job["status"] == "running" for job in world.run("--json", "jobs").json["jobs"]))
         assert heart.wait(1)[0].path == "/ping/start"
         child.kill()
-        child.communicate(timeout=60)
+        child.communicate(timeout=120)
         told = server.wait(1)[0].json
         assert heart.wait(2)[1].path == "/ping/fail"
-        gate.communicate("ROLLBACK;\n", timeout=30)
+        gate.open()
         assert told["data"]["title"] == "Backup of the database was interrupted", told
 
 

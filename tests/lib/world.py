@@ -168,6 +168,30 @@ def wait_for(condition, seconds=120):
     raise AssertionError("waited in vain")
 
 
+class Gate:
+    """Holds a table that pg_dump locks, and that nobody looks at before: a dump takes as long as a test wants.  TABLE makes it."""
+
+    TABLE = "CREATE TABLE gate (n int) PARTITION BY RANGE (n);"
+
+    def __init__(self, database):
+        self.psql = subprocess.Popen(["psql", "-qXAt"], env=pg_env(database), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     text=True)
+
+    def __enter__(self):
+        self.psql.stdin.write("BEGIN; LOCK TABLE gate; SELECT 'held';\n")
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline().strip() == "held"
+        return self
+
+    def open(self):
+        if self.psql:
+            self.psql.communicate("ROLLBACK;\n", timeout=120)
+            self.psql = None
+
+    def __exit__(self, *_):
+        self.open()
+
+
 def has_ended(pid):
     """Whether no thread of it lives: the first may be a zombie while others still have its files open, and locked."""
     try:
