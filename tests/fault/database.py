@@ -10,7 +10,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import case, run  # noqa: E402
-from world import PG, SRCDIR, Result, World, children, fresh_database, plain_dump, psql, url, wait_for  # noqa: E402
+from world import PG, SRCDIR, Gate, Result, World, children, fresh_database, plain_dump, psql, url, wait_for  # noqa: E402
 
 # About 60 MB of dump: long enough to be hit in the middle.
 LARGE = """CREATE TABLE large AS SELECT i, md5(i::text) || repeat(md5((i * 7)::text), 8) AS filler
@@ -227,18 +227,21 @@ def _():
 
 
 def dumping(child):
-    """Its pg_dump at work: not the one that is asked for its version, nor one that is just being started."""
+    """Its pg_dump at work: not the one that is asked for its version, which may have ended by now, nor one that is just being started."""
     found = []
     for pid in children(child.pid, "pg_dump"):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"--snapshot" in file.read():
-                found.append(pid)
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"--snapshot" in file.read():
+                    found.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
     return found
 
 
 @case("/fault/database/no-secret-is-seen-in-the-process-list")
 def _():
-    with with_a_good_backup("faults_large") as world:
+    with with_a_good_backup(fresh_database("faults_gate", Gate.TABLE)) as world, Gate("faults_gate") as gate:
         child = world.start("backup", "database", DB_JOBS="1")
         dumps = wait_for(lambda: dumping(child))
         seen = b""
@@ -248,7 +251,8 @@ def _():
                     seen += file.read()
         with open(f"/proc/{child.pid}/cmdline", "rb") as file:
             seen += file.read()
-        child.communicate(timeout=60)
+        gate.open()
+        child.communicate(timeout=120)
         assert child.returncode == 0
         assert b"snapshot" in seen and PG.password.encode() not in seen
 
