@@ -227,7 +227,7 @@ def _():
 
 
 def dumping(child):
-    """Its pg_dump at work: not the one that is asked for its version, which may have ended by now, nor one that is just being started."""
+    """Its pg_dump at work: not the one that is asked for its version and may have ended by now, nor one that is just being started."""
     found = []
     for pid in children(child.pid, "pg_dump"):
         try:

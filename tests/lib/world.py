@@ -169,7 +169,7 @@ def wait_for(condition, seconds=120):
 
 
 class Gate:
-    """Holds a table that pg_dump locks, and that nobody looks at before: a dump takes as long as a test wants.  TABLE makes it."""
+    """Holds a table, made by TABLE, that pg_dump locks and nobody looks at before: a dump takes as long as a test wants."""
 
     TABLE = "CREATE TABLE gate (n int) PARTITION BY RANGE (n);"
 
