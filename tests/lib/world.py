@@ -53,6 +53,36 @@ def fresh_database(name, sql=""):
     return name
 
 
+class Session:
+    """An open psql of a database, by its name or its URL, that holds a transaction."""
+
+    def __init__(self, database, sql):
+        self.process = subprocess.Popen(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-d", database], env=pg_env(), text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.say(sql)
+
+    def say(self, sql):
+        """Runs it and waits until it is done."""
+        self.process.stdin.write(sql + ";\n\\echo :done:\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if ":done:" in line:
+                return
+        raise AssertionError("psql ended: " + sql)
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Whatever became of its server."""
+        self.process.kill()
+        self.process.wait()
+
+
 def plain_dump(database):
     """Stock pg_dump's text without the random words of \\restrict: what two equal databases have in common."""
     text = subprocess.run(["pg_dump"], env=pg_env(database), capture_output=True, check=True).stdout
