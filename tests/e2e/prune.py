@@ -12,9 +12,10 @@ import urllib.parse
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import case, run  # noqa: E402
-from world import HOLDFAST_PLAIN, Bucket, Gate, World, fresh_database, stand_still, wait_for  # noqa: E402
+from world import HOLDFAST, HOLDFAST_PLAIN, Bucket, Gate, World, fresh_database, stand_still, wait_for  # noqa: E402
 
 LAST = {"BACKUP_RETENTION_DAYS": "0", "KEEP_LAST": "1", "PRUNE_AFTER_BACKUP": "false"}
+START = os.path.join(os.path.dirname(HOLDFAST), "tests", "backup", "job", "start-job")
 NAMES = ("database_backup_{}.sql.gz", "database_backup_{}.index.jsonl.gz", "backup_{}.RESTORE.txt")
 
 
@@ -121,6 +122,22 @@ def _():
         assert reader.returncode == 0, said
         newest = world.backup()
         assert world.listed() == [old, newest]  # the one that was proved highest stays
+
+
+@case("/prune/after-a-backup-it-leaves-what-is-about-to-be-read-alone")
+def _():
+    with Sets(KEEP_LAST="1", BACKUP_RETENTION_DAYS="0") as world:
+        old = world.backup(PRUNE_AFTER_BACKUP="false")
+        # As where the service has just answered 202: the job's process has not come as far as to say that it runs.
+        slow = os.path.join(world.env["BACKUP_STATE_DIR"], "slow")
+        with open(slow, "w", encoding="ascii") as script:
+            script.write("#!/bin/sh\nwhile [ -e \"$0\" ]; do sleep 0.05; done\n")
+        os.chmod(slow, 0o755)
+        subprocess.run([START, world.env["BACKUP_STATE_DIR"], slow, "verify"], capture_output=True, check=True)
+        assert [job["status"] for job in world.run("--json", "jobs").json["jobs"] if job["kind"] == "verify"] == ["queued"]
+        done = world.run("backup", "database", program=HOLDFAST_PLAIN)
+        os.unlink(slow)  # and so it ends
+        assert done.code == 0 and "is reading one: the next backup prunes" in done.err and old in world.listed(), done
 
 
 @case("/prune/runs-after-every-good-backup")
