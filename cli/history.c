@@ -28,7 +28,8 @@ hf_cli_reading_job(const HfSettings *settings, bool ignores_replication)
 
 		if (ignores_replication && kind && (kind->takes & HF_JOB_REPLICATES))
 			continue;
-		if (job->status == HF_JOB_RUNNING && kind && (kind->takes & HF_JOB_READS))
+		/* Also one that is queued: its process is on its way. */
+		if (!hf_job_status_is_end(job->status) && kind && (kind->takes & HF_JOB_READS))
 			return g_strdup(job->id);
 	}
 	return NULL;

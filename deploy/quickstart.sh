@@ -116,6 +116,8 @@ psql -qX -d "$server/shop" -f deploy/sample.sql
 login=${server#postgres://}
 password=${login#*:}
 umask 077
+# Neither of the timer's runs is to come between what is shown here, at whatever hour that is.
+later=$(date -u -d '12 hours' '+%-M %-H')
 cat >"$work/holdfast.env" <<SETTINGS
 DB_HOST=127.0.0.1
 DB_PORT=${server##*:}
@@ -128,6 +130,8 @@ JWT_SECRET_FILE=$work/jwt-secret
 FCGI_SOCKET=$work/stack/run/fcgi.sock
 ENABLE_DAILY_BACKUP=true
 ENABLE_WEEKLY_BACKUP=true
+DAILY_BACKUP_SCHEDULE=$later * * *
+WEEKLY_BACKUP_SCHEDULE=$later * * 0
 SETTINGS
 # What the application would sign its administrators' tokens with.
 openssl rand -hex 32 >"$work/jwt-secret"

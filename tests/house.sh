@@ -30,7 +30,10 @@ without_isal() {
 # Ends well, and leaves no process behind: each of them names a folder of the run among its arguments.
 quickstart() {
 	mkdir -m 755 "$work/$1" && TMPDIR=$work/$1 "$root/deploy/quickstart.sh" --once ${2:+"$2"} || return 1
-	sleep 1
+	for _ in $(seq 600); do # what was told to end may take a moment
+		pgrep -f "$work/$1/" >/dev/null || return 0
+		sleep 0.1
+	done
 	! pgrep -af "$work/$1/"
 }
 chmod 755 "$work"

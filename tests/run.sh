@@ -152,7 +152,7 @@ list=$work/list
 
 mkdir "$work/logs"
 # In the background, since bash runs no trap while it waits for a command in the foreground.
-python3 tests/lib/run_tap.py --jobs 3 --timeout 900 --log "$work/logs" "$list" &
+python3 tests/lib/run_tap.py --jobs 3 --timeout 1800 --log "$work/logs" "$list" &
 runner=$!
 status=0
 wait "$runner" || status=$?

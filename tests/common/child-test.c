@@ -180,7 +180,7 @@ is_gone(pid_t pid)
 {
 	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 12000; i++) {
 		g_autofree char *state = NULL;
 
 		if (!g_file_get_contents(path, &state, NULL, NULL) || strstr(state, ") Z "))

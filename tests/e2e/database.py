@@ -62,13 +62,13 @@ def _():
 def _():
     name = 'it\'s "odd" = \\ ü'
     psql("postgres", 'DROP DATABASE IF EXISTS "it\'s ""odd"" = \\ ü" WITH (FORCE)')
-    psql("postgres", 'CREATE DATABASE "it\'s ""odd"" = \\ ü"')
+    psql("postgres", 'CREATE DATABASE "it\'s ""odd"" = \\ ü" TEMPLATE template0')
     with World(name) as world:
         done = world.run("backup", "database")
         assert done.code == 0, done
         shown = world.run("show", "latest", "--json")
         assert shown.json["manifest"]["database"]["name"] == name, shown
-    psql("postgres", 'DROP DATABASE "it\'s ""odd"" = \\ ü"')
+    psql("postgres", 'DROP DATABASE "it\'s ""odd"" = \\ ü" WITH (FORCE)')
 
 
 @case("/database/five-thousand-tables")
@@ -77,7 +77,7 @@ def _():
     with World(fresh_database("e2e_many", make)) as world:
         goes_and_comes_back(world, "e2e_many")
         assert world.run("show", "latest", "--json").json["manifest"]["database"]["tables"] == 5000
-    psql("postgres", "DROP DATABASE e2e_many; DROP DATABASE e2e_many_back")
+    psql("postgres", "DROP DATABASE e2e_many WITH (FORCE); DROP DATABASE e2e_many_back WITH (FORCE)")
 
 
 def run_restore_txt(world, folder, name, target, **env):

@@ -7,9 +7,9 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -17,20 +17,23 @@ from sealed import Sealed, age_opens  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import World, pg_env, plain_dump, psql, url  # noqa: E402
 
-def on_a_terminal(argv, answers, seconds=60):
+def on_a_terminal(argv, answers):
     """age asks for passphrases on a terminal alone: runs argv there and answers each question; gives the exit status."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvp(argv[0], argv)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        ready, _, _ = select.select([terminal], [], [], 1)
+    said = b""
+    while select.select([terminal], [], [], 120)[0]:
         try:
-            text = os.read(terminal, 1000) if ready else b""
-        except OSError:
+            said += os.read(terminal, 1000)
+        except OSError:  # EIO: it has ended
             break
-        if b"passphrase" in text and answers:
+        if b"passphrase" in said and answers:
+            said = b""
             os.write(terminal, answers.pop(0).encode() + b"\n")
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -52,7 +55,7 @@ def _():
 @case("/encryption/the-host-that-backs-up-cannot-read")
 def _():
     with Sealed() as world:
-        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_copy")
+        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_copy WITH (FORCE)")
         set_id = world.backup("full")
         for words in (("cat", set_id), ("cat", set_id, "pictures/003.jpg"),
                       ("restore", "images", set_id, "--to", world.path("out")),
@@ -74,7 +77,7 @@ def _():
 def _():
     with Sealed() as world:
         set_id = world.backup("full")
-        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_copy")
+        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_copy WITH (FORCE)")
         done = world.owner("restore", "database", set_id, "--create", "--to", url("e2e_enc_copy"))
         assert done.code == 0, done
         assert plain_dump("e2e_enc_copy") == plain_dump("e2e_enc")
@@ -91,7 +94,7 @@ def _():
         world.put("pictures/more.jpg", b"more")
         os.unlink(os.path.join(world.images, "pictures/002.jpg"))
         set_id = world.backup("full")
-        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_stock")
+        psql("postgres", "DROP DATABASE IF EXISTS e2e_enc_stock WITH (FORCE)")
         env = dict(pg_env(), PATH="/usr/bin:/bin", RESTORE_DATABASE="e2e_enc_stock", RESTORE_IMAGES=world.path("stock"),
                    RESTORE_IDENTITY="key.txt")
         done = subprocess.run(["sh", world.stored(f"backup_{set_id}.RESTORE.txt")], env=env, cwd=world.folder,

@@ -178,11 +178,15 @@ def _():
     with Images() as world:
         for number in range(60):
             world.put(f"large/{number:03}", os.urandom(300000))
+        # Behind all of them one whose end no run comes to.
+        world.put("ÿ", b"")
+        os.truncate(os.path.join(world.images, "ÿ"), 1 << 40)
         child = world.start("backup", "images", ARCHIVE_BYTES="1M")
         wait_for(lambda: any("part0003" in name for name in world.store_files()))
         child.send_signal(signal.SIGTERM)
         err = child.communicate()[1]
         assert child.returncode == 3, (child.returncode, err)
+        os.unlink(os.path.join(world.images, "ÿ"))
         second = world.backup(ARCHIVE_BYTES="1M")
         assert counts(second)[0] + counts(second)[3] + counts(second)[1] == 65 and counts(second)[3] > 3, second
         assert second["images"]["objects"] == 65 and second["status"] == "complete", second

@@ -2,19 +2,18 @@
 """Images out of a set: restored into folders and buckets in every mode, one by one, listed, compared, proved; damaged
 ones named, and all others restored; and RESTORE.txt run by stock tools."""
 import hashlib
-import http.client
 import json
 import os
 import random
 import re
 import subprocess
 import sys
-import urllib.parse
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from faults import FaultProxy  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import SRCDIR, Bucket, World  # noqa: E402
+from world import Bucket, World  # noqa: E402
 
 FILES = {"a.txt": b"first", "a/b.jpg": None, "a/c d+e%.jpg": None, "copy.txt": b"first", "empty": b"",
          "ża/ź.png": None, "sub/1.jpg": None, "sub/2.jpg": None, "sub/deep/3.jpg": None, "zz": b"z" * 50000}
@@ -417,30 +416,6 @@ def _():
 # ---- buckets
 
 
-class FaultProxy:
-    def __init__(self):
-        self.child = subprocess.Popen(
-            [sys.executable, os.path.join(SRCDIR, "tests/lib/faultproxy.py"), "--to", os.environ["HF_TEST_S3_ENDPOINT"]],
-            stdout=subprocess.PIPE, text=True)
-        self.address = self.child.stdout.readline().strip()
-
-    def ask(self, method, body=None):
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.address).netloc, timeout=10)
-        connection.request(method, "/", body=body)
-        reply = connection.getresponse()
-        text = reply.read().decode()
-        assert reply.status == 200, text
-        return json.loads(text) if method == "COUNTS" else None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.child.terminate()
-        self.child.wait()
-        self.child.stdout.close()
-
-
 def buckets(name):
     """A bucket of images with metadata, a bucket of backups, and the settings for both."""
     images, backups = Bucket(f"{name}-images"), Bucket(f"{name}-backups")
@@ -512,9 +487,9 @@ def _():
         settings["IMAGES_DIR"] = world.images
         first = world.backup(**settings)
         key = "123/012345.jpg"
-        proxy.ask("FAULTS", "[]")
+        proxy.set()
         done = world.run("cat", first, key, **dict(settings, AWS_ENDPOINT_URL=proxy.address))
-        counts = proxy.ask("COUNTS")
+        counts = proxy.counts()
         assert done.code == 0 and counts.get("GET", 0) <= 3 and sum(
             counts.get(method, 0) for method in ("GET", "HEAD", "PUT", "POST")) <= 3, counts
         # What those requests can have carried: the manifest, one piece of the index, the image's members.

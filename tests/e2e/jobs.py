@@ -2,6 +2,7 @@
 """Jobs as their users meet them: started by somebody who is gone by then, two at once, cancelled, killed, and looked at."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,11 +10,11 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import case, run  # noqa: E402
-from world import HOLDFAST, World, children, fresh_database, pg_env, url, wait_for  # noqa: E402
+from world import HOLDFAST, Gate, World, children, fresh_database, has_ended, stand_still, url, wait_for  # noqa: E402
 
 START = os.path.join(os.path.dirname(HOLDFAST), "tests", "backup", "job", "start-job")
 DATABASE = fresh_database("jobs_of_holdfast", "CREATE TABLE t (n int); INSERT INTO t SELECT generate_series(1, 1000);"
-                          "CREATE TABLE gate (n int) PARTITION BY RANGE (n);")
+                          + Gate.TABLE)
 
 
 def start(world, kind, parameters=None, program=HOLDFAST, **env):
@@ -22,7 +23,7 @@ def start(world, kind, parameters=None, program=HOLDFAST, **env):
     if parameters is not None:
         words.append(json.dumps(parameters))
     done = subprocess.run(words, env=world.environment(env), cwd=world.folder, stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=120, check=False)
     return done.returncode, done.stdout.strip(), done.stderr
 
 
@@ -33,31 +34,11 @@ def job(world, name="latest"):
 
 
 def ended(world, name):
-    return wait_for(lambda: (lambda it: it if it["status"] not in ("queued", "running") else None)(job(world, name)), 60)
+    return wait_for(lambda: (lambda it: it if it["status"] not in ("queued", "running") else None)(job(world, name)))
 
 
 def log(world, name):
     return world.run("jobs", name, "--log").out
-
-
-class Blocked:
-    """Holds a table that pg_dump locks, and that nobody looks at before, so that a dump takes as long as a test wants."""
-
-    def __enter__(self):
-        self.psql = subprocess.Popen(["psql", "-qXAt"], env=pg_env(DATABASE), stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True)
-        self.psql.stdin.write("BEGIN; LOCK TABLE gate; SELECT 'held';\n")
-        self.psql.stdin.flush()
-        assert self.psql.stdout.readline().strip() == "held"
-        return self
-
-    def let_go(self):
-        if self.psql:
-            self.psql.communicate("ROLLBACK;\n", timeout=30)
-            self.psql = None
-
-    def __exit__(self, *_):
-        self.let_go()
 
 
 def running(world):
@@ -65,7 +46,7 @@ def running(world):
     def look():
         rows = world.run("--json", "jobs").json["jobs"]
         return rows[0] if rows and rows[0]["status"] == "running" and rows[0].get("progress", {}).get("phase") == "dumping" else None
-    return wait_for(look, 20)
+    return wait_for(look)
 
 
 def pid_of(world, name):
@@ -75,15 +56,22 @@ def pid_of(world, name):
     raise AssertionError("no process")
 
 
-def is_gone(pid):
-    return not os.path.exists(f"/proc/{pid}")
+def opened(pid):
+    """What it has open; it goes on meanwhile, and closes what it has just opened."""
+    paths = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            paths.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return paths
 
 
 # ---- detached ----
 
 @case("/jobs/a-job-outlives-whoever-started-it")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         code, name, said = start(world, "backup database")
         assert code == 0, said
         assert running(world)["id"] == name
@@ -95,7 +83,7 @@ def _():
         descriptors = sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in ("0", "1", "2"))
         assert descriptors[0] == "/dev/null" and all(name in path for path in descriptors[1:]), descriptors
         assert os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(world.folder)
-        blocked.let_go()
+        gate.open()
         end = ended(world, name)
         assert end["status"] == "done" and end["exit"] == 0 and end["set"] and end["requestedBy"] == "api:test", end
         assert end["result"]["success"] is True and end["result"]["rows"] == 1000, end
@@ -115,16 +103,16 @@ def _():
 
 @case("/jobs/nothing-of-the-starter-is-inherited")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         secret = os.open("/dev/zero", os.O_RDONLY)
         os.set_inheritable(secret, True)
         words = [START, world.env["BACKUP_STATE_DIR"], HOLDFAST, "backup database"]
         subprocess.run(words, env=world.env, cwd=world.folder, check=True, capture_output=True, close_fds=False)
         os.close(secret)
         pid = pid_of(world, running(world)["id"])
-        opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-        assert "/dev/zero" not in opened, opened
-        blocked.let_go()
+        found = opened(pid)
+        assert "/dev/null" in found and "/dev/zero" not in found, found
+        gate.open()
         assert ended(world, "latest")["status"] == "done"
 
 
@@ -150,12 +138,12 @@ def _():
 
 @case("/jobs/a-running-job-is-not-run-again")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         name = start(world, "backup database")[1]
         running(world)
         result = world.run("run-job", name)
         assert result.code == 1 and "running" in result.err, result
-        blocked.let_go()
+        gate.open()
         assert ended(world, name)["status"] == "done"
 
 
@@ -198,14 +186,14 @@ for row in PARAMETERS:
 
 @case("/jobs/two-at-once-is-a-conflict-that-names-the-other")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         name = start(world, "backup database")[1]
         running(world)
         assert start(world, "backup full")[:2] == (3, name)
         result = world.run("backup", "database", "--json")
         assert result.code == 1 and result.json["code"] == "conflict" and name in result.json["error"], result
         assert world.run("prune").code == 1 and world.run("prune", "--dry-run").code in (0, 3)  # 3: a run goes on
-        blocked.let_go()
+        gate.open()
         assert ended(world, name)["status"] == "done"
         # What was refused is no job.
         assert len(world.run("--json", "jobs").json["jobs"]) == 1
@@ -213,18 +201,18 @@ def _():
 
 @case("/jobs/the-lock-file-guards-where-the-state-was-lost")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         child = world.start("backup", "database")
         running(world)
-        os.kill(child.pid, signal.SIGSTOP)  # it cannot put its record into the new file
+        stand_still(child)  # it cannot put its record into the new file
         for name in os.listdir(world.env["BACKUP_STATE_DIR"]):
             if name.startswith("state.db"):
                 os.unlink(os.path.join(world.env["BACKUP_STATE_DIR"], name))
         result = world.run("backup", "database")
         os.kill(child.pid, signal.SIGCONT)
         assert result.code == 1 and str(child.pid) in result.err, result
-        blocked.let_go()
-        out, err = child.communicate(timeout=60)
+        gate.open()
+        out, err = child.communicate(timeout=120)
         assert child.returncode == 0, (out, err)
         assert {row["status"] for row in world.run("--json", "jobs").json["jobs"]} == {"failed", "done"}
 
@@ -232,7 +220,7 @@ def _():
 # ---- stopped ----
 
 def no_orphan(world, pid):
-    wait_for(lambda: is_gone(pid))
+    wait_for(lambda: has_ended(pid))
     assert world.store_files() == [], world.store_files()
     assert world.other_files() == [], world.other_files()
     assert world.run("backup", "database").code == 0
@@ -240,7 +228,7 @@ def no_orphan(world, pid):
 
 @case("/jobs/cancel-while-dumping-leaves-no-orphan")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         name = start(world, "backup database")[1]
         running(world)
         pid = pid_of(world, name)
@@ -250,8 +238,8 @@ def _():
         end = ended(world, name)
         assert end["status"] == "cancelled" and end["exit"] == 1 and end["code"] == "cancelled", end
         assert end["cancelRequested"] is True and "set" not in end, end
-        wait_for(lambda: all(is_gone(dump) for dump in dumps))
-        blocked.let_go()
+        wait_for(lambda: all(has_ended(dump) for dump in dumps))
+        gate.open()
         no_orphan(world, pid)
         again = world.run("jobs", name, "--cancel")
         assert again.code == 1 and "has ended" in again.err, again
@@ -259,32 +247,32 @@ def _():
 
 @case("/jobs/ctrl-c-is-cancelled")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         child = world.start("backup", "database")
         running(world)
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=60)
+        child.communicate(timeout=120)
         assert child.returncode == 1
         end = job(world)
         assert end["status"] == "cancelled" and end["requestedBy"].startswith("cli:"), end
         assert "cancelled" in log(world, end["id"])
-        blocked.let_go()
+        gate.open()
         no_orphan(world, child.pid)
 
 
 def kill_case(name, begin):
     @case(f"/jobs/kill-9-{name}-is-interrupted-and-the-next-run-works")
     def _():
-        with World(DATABASE) as world, Blocked() as blocked:
+        with World(DATABASE) as world, Gate(DATABASE) as gate:
             begin(world)
             at_work = running(world)
             pid = pid_of(world, at_work["id"])
             os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: is_gone(pid) or open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "Z")
+            wait_for(lambda: has_ended(pid))
             end = job(world)
             assert end["id"] == at_work["id"] and end["status"] == "interrupted" and end["exit"] == 1, end
             assert "killed" in end["error"], end
-            blocked.let_go()
+            gate.open()
             result = world.run("backup", "database")
             assert result.code == 0, result
             assert world.run("verify", "latest").code == 0
@@ -300,13 +288,15 @@ kill_case("on-a-shell", on_a_shell)
 
 @case("/jobs/a-record-comes-back-where-the-state-was-deleted-under-a-job")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         name = start(world, "backup database")[1]
         running(world)
-        subprocess.run(["rm", "-rf", world.env["BACKUP_STATE_DIR"]], check=True)
+        # Out of its way first, since it writes into the folder twice a second, also while that is emptied.
+        os.rename(world.env["BACKUP_STATE_DIR"], world.env["BACKUP_STATE_DIR"] + ".deleted")
+        shutil.rmtree(world.env["BACKUP_STATE_DIR"] + ".deleted")
         assert running(world)["id"] == name
         assert world.run("backup", "database").code == 1
-        blocked.let_go()
+        gate.open()
         end = ended(world, name)
         assert end["status"] == "done" and end["exit"] == 0, end
         assert "is stored" in log(world, name), log(world, name)
@@ -381,13 +371,13 @@ def _():
 
 @case("/jobs/follow-goes-on-to-the-end-and-exits-as-the-job")
 def _():
-    with World(DATABASE) as world, Blocked() as blocked:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         name = start(world, "backup database")[1]
         running(world)
         child = world.start("jobs", name, "--follow")
         assert "backing up" in child.stdout.readline()
-        blocked.let_go()
-        out, err = child.communicate(timeout=60)
+        gate.open()
+        out, err = child.communicate(timeout=120)
         assert child.returncode == 0 and out.rstrip().endswith(f"job {name} is done"), (out, err)
         failed = ended(world, start(world, "verify", {"set": "nonesuch"})[1])["id"]
         assert world.run("jobs", failed, "--follow").code == 1

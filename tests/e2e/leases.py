@@ -11,11 +11,11 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from stack import Stack  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import LEASES, Bucket, World, fresh_database, pg_env, wait_for  # noqa: E402
+from world import LEASES, Bucket, Gate, World, fresh_database, stand_still, wait_for  # noqa: E402
 
 START = os.path.join(os.path.dirname(os.environ["HF_TEST_HOLDFAST"]), "tests", "backup", "job", "start-job")
 DATABASE = fresh_database("leases_of_holdfast", "CREATE TABLE t (n int); INSERT INTO t SELECT generate_series(1, 1000);"
-                          "CREATE TABLE gate (n int) PARTITION BY RANGE (n);")
+                          + Gate.TABLE)
 BUCKET = Bucket(f"leases-{os.getpid()}")
 SECONDS = 10  # the least that is allowed
 
@@ -42,26 +42,6 @@ class Host:
         return rows[0].get("progress", {}).get("phase") if rows and rows[0]["status"] == "running" else None
 
 
-class Gate:
-    """Holds a table that pg_dump locks: a dump takes as long as a test wants."""
-
-    def __enter__(self):
-        self.psql = subprocess.Popen(["psql", "-qXAt"], env=pg_env(DATABASE), stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True)
-        self.psql.stdin.write("BEGIN; LOCK TABLE gate; SELECT 'held';\n")
-        self.psql.stdin.flush()
-        assert self.psql.stdout.readline().strip() == "held"
-        return self
-
-    def open(self):
-        if self.psql:
-            self.psql.communicate("ROLLBACK;\n", timeout=30)
-            self.psql = None
-
-    def __exit__(self, *_):
-        self.open()
-
-
 def hosts(world, bucket, *names):
     more = dict(BUCKET.settings(), S3_BACKUP_PREFIX=os.path.basename(world.folder)) if bucket else {}
     return [Host(world, name, **more) for name in names]
@@ -86,10 +66,10 @@ def finish(child):
 # ---- two at once ----
 
 def in_the_way(bucket):
-    with World(DATABASE) as world, Gate() as gate:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         one, two = hosts(world, bucket, "web1", "web2")
         child = one.start("backup", "database")
-        wait_for(lambda: one.phase() == "dumping", 30)
+        wait_for(lambda: one.phase() == "dumping")
         held = leases(one)["leases"]
         assert len(held) == 1 and held[0]["host"] == "web1" and held[0]["kind"] == "backup database", held
         refused = two.run("--json", "backup", "database")
@@ -122,11 +102,11 @@ def _():
 
 @case("/leases/kinds-that-go-together-do")
 def _():
-    with World(DATABASE) as world, Gate() as gate:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         one, two = hosts(world, False, "web1", "web2")
         assert one.run("backup", "database", DB_NAME="postgres").code == 0
         child = one.start("backup", "database")
-        wait_for(lambda: one.phase() == "dumping", 30)
+        wait_for(lambda: one.phase() == "dumping")
         verified = two.run("verify", "latest")
         assert verified.code == 0, verified
         pruned = two.run("prune")
@@ -155,20 +135,20 @@ def _():
 
 @case("/leases/a-host-that-slept-cannot-commit")
 def _():
-    with World(DATABASE) as world, Gate() as gate:
+    with World(DATABASE) as world, Gate(DATABASE) as gate:
         one, two = hosts(world, True, "web1", "web2")
         one.settings["LEASE_SECONDS"] = SECONDS
         child = one.start("backup", "database")
-        wait_for(lambda: one.phase() == "dumping", 30)
+        wait_for(lambda: one.phase() == "dumping")
         slept = leases(one)["leases"][0]
-        os.kill(child.pid, signal.SIGSTOP)
+        stand_still(child)
         gate.open()
 
         def take_over():
             time.sleep(1)  # a look, and so a process
             return two.run("backup", "database").code == 0
         try:
-            wait_for(take_over, 60)
+            wait_for(take_over)
             sets = [row["set"] for row in two.run("--json", "list").json["sets"]]
             assert len(sets) == 1, sets
         finally:
@@ -198,9 +178,9 @@ def _():
 def _():
     with World(DATABASE) as world:
         one, two = hosts(world, False, "web1", "web2")
-        with Gate():
+        with Gate(DATABASE):
             child = one.start("backup", "database")
-            wait_for(lambda: one.phase() == "dumping", 30)
+            wait_for(lambda: one.phase() == "dumping")
             child.kill()
             finish(child)
         assert len(leases(one)["leases"]) == 1
@@ -213,10 +193,10 @@ def _():
 
 @case("/leases/given-back-when-cancelled")
 def _():
-    with World(DATABASE) as world, Gate():
+    with World(DATABASE) as world, Gate(DATABASE):
         one, = hosts(world, True, "web1")
         child = one.start("backup", "database")
-        wait_for(lambda: one.phase() == "dumping", 30)
+        wait_for(lambda: one.phase() == "dumping")
         child.terminate()
         assert finish(child)[0] == 1
         assert leases(one)["leases"] == []
@@ -236,7 +216,7 @@ def scheduled(host, slot):
     """What the service does at a slot: the job's mark is the slot's."""
     words = [START, host.state, os.environ["HF_TEST_HOLDFAST"], "backup database", "{}", "schedule:daily", str(slot)]
     done = subprocess.run(words, env=host.world.environment(host.settings), cwd=host.world.folder, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done
     return done.stdout.strip()
 
@@ -245,7 +225,7 @@ def ended(host, name):
     def look():
         result = host.run("--json", "jobs", name).json
         return result if result["status"] not in ("queued", "running") else None
-    return wait_for(look, 60)
+    return wait_for(look)
 
 
 @case("/leases/a-slot-is-run-by-one-host")
@@ -269,11 +249,11 @@ def _():
     with World(DATABASE) as world:
         one, two = hosts(world, False, "web1", "web2")
         two.settings["LEASE_SECONDS"] = SECONDS
-        with Gate() as gate:
+        with Gate(DATABASE) as gate:
             child = one.start("backup", "database")
-            wait_for(lambda: one.phase() == "dumping", 30)
+            wait_for(lambda: one.phase() == "dumping")
             name = scheduled(two, int(time.time()) - 60)
-            wait_for(lambda: "waiting for job" in two.run("jobs", name, "--log").out, 30)
+            wait_for(lambda: "waiting for job" in two.run("jobs", name, "--log").out)
             gate.open()
             assert finish(child)[0] == 0
         end = ended(two, name)
@@ -286,9 +266,9 @@ def _():
 def _():
     with World(DATABASE) as world:
         one, two = hosts(world, False, "web1", "web2")
-        with Stack(world, **two.settings) as stack, Gate() as gate:
+        with Stack(world, **two.settings) as stack, Gate(DATABASE) as gate:
             child = one.start("backup", "database")
-            wait_for(lambda: one.phase() == "dumping", 30)
+            wait_for(lambda: one.phase() == "dumping")
             job = leases(one)["leases"][0]["job"]
             refused = stack.call("POST", "database")
             assert refused.status == 409 and refused.json["code"] == "conflict", refused

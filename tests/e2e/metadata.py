@@ -170,7 +170,7 @@ def _():
         for words in (("show", set_id, "--tables"), ("show", set_id, "--objects"), ("show", set_id, "--references"),
                       ("cat", set_id, "pictures/003.jpg"), ("cat", set_id, "index"), ("diff", set_id, set_id),
                       ("restore", "images", set_id, "--to", world.path("out")),
-                      ("restore", "database", set_id, "--create", "--to", url("e2e_enc_copy"))):
+                      ("restore", "database", set_id, "--create", "--to", url("e2e_meta_nowhere"))):
             done = world.run(*words)
             assert done.code == 1 and "BACKUP_IDENTITY_FILE" in done.err, (words, done)
         world.keygen("other.txt")
@@ -214,7 +214,7 @@ def _():
         diff = world.owner("--json", "diff", first, second)
         assert diff.code == 0 and "pictures/000.jpg" in diff.out, diff
         assert world.owner("cat", second, "pictures/000.jpg").out == "changed"
-        psql("postgres", "DROP DATABASE IF EXISTS e2e_meta_copy")
+        psql("postgres", "DROP DATABASE IF EXISTS e2e_meta_copy WITH (FORCE)")
         done = world.owner("restore", "database", second, "--create", "--to", url("e2e_meta_copy"))
         assert done.code == 0 and plain_dump("e2e_meta_copy") == plain_dump(world.env["DB_NAME"]), done
         assert world.owner("restore", "images", second, "--to", world.path("out")).code == 0
@@ -233,7 +233,7 @@ def _():
         world.put("pictures/000.jpg", b"changed")
         shutil.rmtree(os.path.join(world.images, WORDS["folder"]))
         set_id = world.backup("full")
-        psql("postgres", "DROP DATABASE IF EXISTS e2e_meta_stock")
+        psql("postgres", "DROP DATABASE IF EXISTS e2e_meta_stock WITH (FORCE)")
         env = dict(pg_env(), PATH="/usr/bin:/bin", RESTORE_DATABASE="e2e_meta_stock", RESTORE_IMAGES=world.path("stock"),
                    RESTORE_IDENTITY="key.txt")
         text = os.path.relpath(world.stored(f"backup_{set_id}.RESTORE.txt"), world.folder)

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from awkward import AWKWARD  # noqa: E402
 from shapes import UNUSUAL, random_schema  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import PG, World, children, fresh_database, pg_env, plain_dump, psql, url, wait_for  # noqa: E402
+from world import PG, Session, World, children, fresh_database, pg_env, plain_dump, psql, url, wait_for  # noqa: E402
 
 ALL = {"DB_JOBS": "3", "DB_JOBS_TABLE_BYTES": "0"}
 
@@ -150,18 +150,29 @@ def _():
 @case("/parallel-dump/settings-of-the-role-and-the-database-change-nothing")
 def _():
     database = fresh_database("par_settings", """
-        CREATE TABLE t (i int PRIMARY KEY, f float8, d date, n interval, z timestamptz, b bytea, s text);
+        CREATE TABLE a_locked (i int); CREATE TABLE t (i int PRIMARY KEY, f float8, d date, n interval, z timestamptz, b bytea, s text);
         INSERT INTO t SELECT i, i / 3.0, date '2024-02-01' + i % 900, i * interval '1 hour 3 s', now(), '\\xff00', 'ü'
           FROM generate_series(1, 100000) i;
-        ALTER DATABASE par_settings SET statement_timeout = '200ms'; ALTER DATABASE par_settings SET lock_timeout = '200ms';
-        ALTER DATABASE par_settings SET idle_in_transaction_session_timeout = '500ms';
+        ALTER DATABASE par_settings SET statement_timeout = '2s'; ALTER DATABASE par_settings SET lock_timeout = '2s';
+        ALTER DATABASE par_settings SET idle_in_transaction_session_timeout = '2s';
         ALTER DATABASE par_settings SET "DateStyle" = 'German'; ALTER DATABASE par_settings SET "IntervalStyle" = 'iso_8601';
         ALTER DATABASE par_settings SET extra_float_digits = -5; ALTER DATABASE par_settings SET enable_tidscan = off;
         ALTER DATABASE par_settings SET bytea_output = escape; ALTER DATABASE par_settings SET "TimeZone" = 'Asia/Tokyo';
         ALTER DATABASE par_settings SET search_path = pg_temp;
         ALTER DATABASE par_settings SET default_transaction_isolation = serializable;
         ALTER DATABASE par_settings SET default_transaction_deferrable = on""")
-    proves_equal(database, is_restored=False)
+    # One connection waits for a lock, and the snapshot's is idle, for longer than they may by these.
+    lock = Session(database, "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE public.a_locked IN ACCESS EXCLUSIVE MODE")
+    with World(database) as world:
+        ours = world.start("backup", "database", **ALL)
+        wait_for(lambda: waits_for_lock(database, "query_start < clock_timestamp() - interval '3 s'"))
+        lock.say("COMMIT")
+        lock.close()
+        out, err = ours.communicate()
+        assert ours.returncode == 0, out + err
+        assert_same_text(dump_of(world), stock_dump(database))
+        proved = world.run("verify", "latest", "--level", "2")
+        assert proved.code == 0, proved
 
 
 @case("/parallel-dump/the-encoding-is-the-databases")
@@ -211,7 +222,8 @@ class Writers:
     STATEMENTS = ("INSERT INTO busy SELECT i, md5(random()::text) FROM generate_series(1, 500) i",
                   "UPDATE busy SET a = md5(a) WHERE ctid = ANY (ARRAY(SELECT ctid FROM busy ORDER BY random() LIMIT 300))",
                   "DELETE FROM busy WHERE ctid = ANY (ARRAY(SELECT ctid FROM busy ORDER BY random() LIMIT 300))",
-                  "VACUUM busy", "SELECT nextval('counted')", "CREATE TABLE IF NOT EXISTS late (i int); INSERT INTO late VALUES (1)")
+                  "VACUUM busy", "SELECT nextval('counted')",
+                  "CREATE TABLE IF NOT EXISTS late_{0} (i int); INSERT INTO late_{0} VALUES (1)")
 
     def __init__(self, database, count):
         self.database, self.ended, self.done = database, threading.Event(), 0
@@ -220,7 +232,7 @@ class Writers:
     def work(self, number):
         choice = random.Random(number)
         while not self.ended.is_set():
-            psql(self.database, choice.choice(self.STATEMENTS))
+            psql(self.database, choice.choice(self.STATEMENTS).format(number))
             self.done += 1
 
     def __enter__(self):
@@ -234,31 +246,9 @@ class Writers:
             thread.join()
 
 
-class Session:
-    """An open psql that holds a transaction."""
-
-    def __init__(self, database, sql):
-        self.process = subprocess.Popen(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1"], env=pg_env(database), text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.say(sql)
-
-    def say(self, sql):
-        """Runs it and waits until it is done."""
-        self.process.stdin.write(sql + ";\n\\echo :done:\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if ":done:" in line:
-                return
-        raise AssertionError("psql ended: " + sql)
-
-    def close(self):
-        self.process.stdin.close()
-        assert self.process.wait() == 0
-
-
-def waits_for_lock(database):
+def waits_for_lock(database, which="true", program="holdfast"):
     return psql("postgres", f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND "
-                "application_name = 'holdfast' AND wait_event_type = 'Lock'") != "0"
+                f"application_name = '{program}' AND wait_event_type = 'Lock' AND {which}") != "0"
 
 
 def exported_snapshot(database):
@@ -284,8 +274,9 @@ def _():
         wait_for(lambda: waits_for_lock(database))
         snapshot = exported_snapshot(database)
         stock = subprocess.Popen(["pg_dump", "--snapshot=" + snapshot], env=pg_env(database), stdout=subprocess.PIPE)
+        wait_for(lambda: waits_for_lock(database, program="pg_dump"))
         before = writers.done
-        wait_for(lambda: writers.done > before + 30, 60)
+        wait_for(lambda: writers.done > before + 30)
         lock.say("COMMIT")
         lock.close()
         text = stock.communicate()[0]
@@ -308,7 +299,7 @@ def refuses(database, words, meanwhile, **env):
         wait_for(lambda: waits_for_lock(database))
         meanwhile(lock)
         lock.close()
-        out, err = ours.communicate(timeout=60)
+        out, err = ours.communicate(timeout=120)
         assert ours.returncode == 1 and words in err, out + err
         assert world.store_files() == [], world.store_files()
         assert world.other_files() == [], world.other_files()
@@ -369,7 +360,7 @@ def stopped_amid(database, then, **env):
         ours.send_signal(signal.SIGSTOP)
         then(ours)
         ours.send_signal(signal.SIGCONT)
-        out, err = ours.communicate(timeout=60)
+        out, err = ours.communicate(timeout=120)
         assert world.store_files() == [], world.store_files()
         assert world.other_files() == [], world.other_files()
         wait_for(lambda: psql("postgres", f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'") == "0")
@@ -421,7 +412,7 @@ def _():
         os.kill(max(pids), signal.SIGKILL)
         lock.say("COMMIT")
         lock.close()
-        out, err = ours.communicate(timeout=60)
+        out, err = ours.communicate(timeout=120)
         assert ours.returncode == 1 and "signal 9" in err, out + err
         assert world.store_files() == [], world.store_files()
 

@@ -12,9 +12,10 @@ import urllib.parse
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import case, run  # noqa: E402
-from world import HOLDFAST_PLAIN, Bucket, World, fresh_database, wait_for  # noqa: E402
+from world import HOLDFAST, HOLDFAST_PLAIN, Bucket, Gate, World, fresh_database, stand_still, wait_for  # noqa: E402
 
 LAST = {"BACKUP_RETENTION_DAYS": "0", "KEEP_LAST": "1", "PRUNE_AFTER_BACKUP": "false"}
+START = os.path.join(os.path.dirname(HOLDFAST), "tests", "backup", "job", "start-job")
 NAMES = ("database_backup_{}.sql.gz", "database_backup_{}.index.jsonl.gz", "backup_{}.RESTORE.txt")
 
 
@@ -110,17 +111,33 @@ def _():
     with Sets(KEEP_LAST="1", BACKUP_RETENTION_DAYS="0") as world:
         old, second = (world.backup(PRUNE_AFTER_BACKUP="false") for _ in range(2))
         os.chmod(world.folder, 0o711)  # a scratch cluster runs as another user where the tests run as root
-        # A proof of level 4 makes a cluster first: it takes several times as long as a backup, and there are two of them.
-        readers = [world.start("verify", old, "--level", "4") for _ in range(2)]
+        reader = world.start("verify", old, "--level", "4")
         wait_for(lambda: [job for job in world.run("--json", "jobs").json["jobs"]
                           if job["kind"] == "verify" and job["status"] == "running"])
+        stand_still(reader)
         done = world.run("backup", "database", program=HOLDFAST_PLAIN)
+        reader.send_signal(signal.SIGCONT)
         assert done.code == 0 and "is reading one: the next backup prunes" in done.err and second in world.listed(), done
-        for reader in readers:
-            _, said = reader.communicate()
-            assert reader.returncode == 0, said
+        _, said = reader.communicate()
+        assert reader.returncode == 0, said
         newest = world.backup()
         assert world.listed() == [old, newest]  # the one that was proved highest stays
+
+
+@case("/prune/after-a-backup-it-leaves-what-is-about-to-be-read-alone")
+def _():
+    with Sets(KEEP_LAST="1", BACKUP_RETENTION_DAYS="0") as world:
+        old = world.backup(PRUNE_AFTER_BACKUP="false")
+        # As where the service has just answered 202: the job's process has not come as far as to say that it runs.
+        slow = os.path.join(world.env["BACKUP_STATE_DIR"], "slow")
+        with open(slow, "w", encoding="ascii") as script:
+            script.write("#!/bin/sh\nwhile [ -e \"$0\" ]; do sleep 0.05; done\n")
+        os.chmod(slow, 0o755)
+        subprocess.run([START, world.env["BACKUP_STATE_DIR"], slow, "verify"], capture_output=True, check=True)
+        assert [job["status"] for job in world.run("--json", "jobs").json["jobs"] if job["kind"] == "verify"] == ["queued"]
+        done = world.run("backup", "database", program=HOLDFAST_PLAIN)
+        os.unlink(slow)  # and so it ends
+        assert done.code == 0 and "is reading one: the next backup prunes" in done.err and old in world.listed(), done
 
 
 @case("/prune/runs-after-every-good-backup")
@@ -477,8 +494,7 @@ def _():
             ids = world.listed()
             pruning = world.start("prune", "--force")
             manifests = [os.path.join(world.env["BACKUP_DIR"], f"backup_{set_id}.json") for set_id in ids]
-            while pruning.poll() is None and sum(not os.path.exists(path) for path in manifests) < wanted:
-                pass
+            wait_for(lambda: pruning.poll() is not None or sum(not os.path.exists(path) for path in manifests) >= wanted)
             pruning.send_signal(signal.SIGKILL)
             pruning.communicate()
             # Whole or gone: what is listed reads back, and the newest is there.
@@ -505,13 +521,14 @@ def _():
 
 @case("/prune/while-a-run-goes-on-no-set-goes")
 def _():
-    fresh_database("prune_run", "CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i")
+    fresh_database("prune_run", Gate.TABLE + "CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i")
     with Sets(**dict(LAST, DB_NAME="prune_run")) as world:
         first, second = world.backups(2)
         time.sleep(2.1)  # the second set may have the id of the next second: then the run claims that first, and lets it go
-        running = world.start("--json", "backup", "database")
-        claim = wait_for(lambda: [name for name in world.store_files() if name.endswith(".claim")])[0]
-        running.send_signal(signal.SIGSTOP)
+        with Gate("prune_run"):
+            running = world.start("--json", "backup", "database")
+            claim = wait_for(lambda: [name for name in world.store_files() if name.endswith(".claim")])[0]
+            stand_still(running)
         own = world.run("prune")
         assert own.code == 1 and "backup database" in own.err, own
         other = {"BACKUP_STATE_DIR": os.path.join(world.folder, "state", "other-host")}

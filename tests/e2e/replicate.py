@@ -297,7 +297,7 @@ def _():
             wait_for(lambda: any(target.startswith("PUT") and "/database_backup" in target for target in proxy.counts()["targets"]))
             again = world.run("replicate")
             child.send_signal(signal.SIGTERM)
-            out, err = child.communicate(timeout=60)
+            out, err = child.communicate(timeout=120)
             return child.returncode, json.loads(out), err, again
         code, reply, err, again = stop("backup", "database")
         assert code == 3 and reply["success"] and "not everywhere" in err and reply["replicas"][0]["code"] == "cancelled", (code, reply, err)

@@ -479,20 +479,20 @@ def _():
 
 @case("/restore/cancel/ctrl-c-stops-all-connections-and-leaves-nothing")
 def _():
-    slow = """CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(60)';
+    slow = """CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(900)';
               CREATE TABLE a (x int); INSERT INTO a VALUES (1); CREATE TABLE b (x int); INSERT INTO b VALUES (1)"""
     with backed_up(fresh_database("e2e_jobs", slow)) as world:
-        # The indexes would take a minute to make here as well, so they are put into the dump by hand.
+        # The indexes would take a quarter of an hour to make here as well, so they are put into the dump by hand.
         psql("e2e_jobs", "CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'")
         psql("e2e_jobs", "CREATE INDEX ON a (slow(x)); CREATE INDEX ON b (slow(x))")
-        psql("e2e_jobs", "CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(60)'")
+        psql("e2e_jobs", "CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(900)'")
         assert world.run("backup", "database").code == 0
         drop("e2e_jobs_back")
         child = world.start("restore", "database", "latest", "--create", "--jobs", "2", "--to", url("e2e_jobs_back"))
         busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'e2e_jobs_back' AND query LIKE 'CREATE INDEX%'"
         wait_for(lambda: psql("postgres", busy) == "2")
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=300)
         assert child.returncode == 1 and "cancelled" in err, (out, err)
         assert not like("^e2e_jobs_back$")
 

@@ -10,6 +10,7 @@ import urllib.parse
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from receivers import end_deliverers  # noqa: E402
 from sealed import Sealed  # noqa: E402
 from stack import SECRET, Stack, token  # noqa: E402
 from tap import case, run  # noqa: E402
@@ -73,6 +74,7 @@ class Watched(Sealed):
         return done
 
     def close(self):
+        end_deliverers(self.folder)
         psql("postgres", f"DROP ROLE IF EXISTS {ROLE}")
         super().close()
 
@@ -89,8 +91,12 @@ class Watched(Sealed):
             for name in names:
                 if name == "internal-token":
                     continue
-                with open(os.path.join(base, name), "rb") as file:
-                    self.look(os.path.join(base, name), file.read())
+                try:
+                    with open(os.path.join(base, name), "rb") as file:
+                        content = file.read()
+                except FileNotFoundError:  # of a delivery that goes on
+                    continue
+                self.look(os.path.join(base, name), content)
         folder = os.path.join(self.folder, "fetched")
         self.bucket.aws("s3", "sync", "--only-show-errors", f"s3://{self.bucket.name}", folder)
         for base, _, names in os.walk(folder):

@@ -27,7 +27,7 @@ ALTER TABLE t OWNER TO proof_owner"""
 SLOW = """CREATE TABLE naps (s float8);
 INSERT INTO naps VALUES (0);
 CREATE MATERIALIZED VIEW slow AS SELECT pg_sleep(s)::text FROM naps;
-UPDATE naps SET s = 120"""
+UPDATE naps SET s = 900"""
 
 
 def make_owner():
@@ -239,9 +239,9 @@ def _():
         set_id = world.backup()["set"]
         for number in (signal.SIGTERM, signal.SIGINT):
             child = world.start("verify", set_id, "--level", "3")
-            wait_for(lambda: restoring(world, child), 60)
+            wait_for(lambda: restoring(world, child))
             child.send_signal(number)
-            _, err = child.communicate(timeout=30)
+            _, err = child.communicate(timeout=300)
             assert child.returncode == 1 and "cancelled" in err, (number, child.returncode, err)
             world.leaves_nothing()
         assert not world.run("--json", "list").json["sets"][0]["suspect"]
@@ -252,10 +252,10 @@ def _():
     with Proof(fresh_database("proof_slow", SLOW)) as world:
         set_id = world.backup()["set"]
         child = world.start("verify", set_id, "--level", "3")
-        wait_for(lambda: restoring(world, child), 60)
+        wait_for(lambda: restoring(world, child))
         child.kill()
-        child.communicate(timeout=30)
-        wait_for(lambda: not servers(world.scratch), 30)
+        child.communicate(timeout=300)
+        wait_for(lambda: not servers(world.scratch))
         left = os.listdir(world.scratch)
         assert len(left) == 1, left
         psql("proof_slow", "UPDATE naps SET s = 0")
@@ -281,9 +281,9 @@ def _():
         set_id = world.backup()["set"]
         child = world.start("verify", set_id, "--level", "3", VERIFY_DATABASE_URL=url("postgres"))
         wait_for(lambda: psql("postgres", "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'REFRESH%'"
-                              " AND datname LIKE 'holdfast_verify%'"), 60)
+                              " AND datname LIKE 'holdfast_verify%'"))
         child.kill()
-        child.communicate(timeout=30)
+        child.communicate(timeout=300)
         count = "SELECT count(*) FROM pg_database WHERE datname LIKE 'holdfast_verify%'"
         assert psql("postgres", count) == "1"
         psql("proof_slow", "UPDATE naps SET s = 0")

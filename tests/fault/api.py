@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Misfortunes of the service: peers that misbehave, workers that are killed, a state that is gone, read-only or full, more
 clients than there are workers.  Right status, clear message, nothing lost, the pool back at full strength."""
+import http.client
 import json
 import os
 import shutil
@@ -32,7 +33,7 @@ class Load:
                 reply = self.stack.raw("GET", API + "jobs", headers=headers)
                 if reply.status != 200:
                     self.failed.append(reply)
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 self.failed.append(error)
             self.done += 1
 
@@ -47,8 +48,43 @@ class Load:
             thread.join()
 
 
+def is_worker(pid):
+    """Not one that is just being forked: a signal to that is lost."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+            return name.read() == "holdfast-fcgi\n"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def full_strength(stack, count, without=()):
-    wait_for(lambda: len(stack.workers()) == count and not set(stack.workers()) & set(without))
+    """Waits until so many workers are there, none of them one of those; their process ids."""
+    def look():
+        found = stack.workers()
+        return found if len(found) == count and not set(found) & set(without) and all(map(is_worker, found)) else None
+    return wait_for(look)
+
+
+def jobs_have_ended(stack):
+    """Waits for the jobs' processes: who has the reply has it a moment before they end, and close the state."""
+    def running():
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{entry}/cwd") == stack.world.folder:
+                    with open(f"/proc/{entry}/cmdline", "rb") as words:
+                        if os.path.basename(words.read().split(b"\0")[0]) == b"holdfast":
+                            return True
+            except OSError:
+                pass
+        return False
+    wait_for(lambda: not running())
+
+
+def forget_state(stack):
+    """As rm -r does it, also where a worker makes a file of it at that moment."""
+    jobs_have_ended(stack)
+    wait_for(lambda: shutil.rmtree(stack.world.env["BACKUP_STATE_DIR"], ignore_errors=True)
+             or not os.path.exists(stack.world.env["BACKUP_STATE_DIR"]))
 
 
 # ---- peers ----
@@ -76,7 +112,7 @@ def _():
                 begin + record(4, b"\x7f\x7fx"), record(1, b"\0\2\0\0\0\0\0\0") + record(4, b""), record(1, b"\0\3\0\0\0\0\0\0") + record(4, b""),
                 record(9, b""), record(200, b"x"), begin + record(2, b""), begin + begin, asked[:-8], asked]
     with Site(workers=1) as stack:
-        worker = stack.workers()
+        worker = full_strength(stack, 1)
         for sent in nonsense:
             peer = stack.peer()
             peer.sendall(sent)
@@ -128,7 +164,7 @@ def _():
             job = stack.call("POST", "database", headers={"Prefer": "respond-async"}).json["job"]
             with Load(stack) as load:
                 for _ in range(5):
-                    killed = stack.workers()
+                    killed = full_strength(stack, 3)
                     for pid in killed:
                         os.kill(pid, signal.SIGKILL)
                     full_strength(stack, 3, killed)
@@ -143,11 +179,11 @@ def _():
     with Site(workers=3) as stack:
         with Load(stack) as load:
             for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT):
-                before = load.done
-                for pid in stack.workers():
+                before, ended = load.done, full_strength(stack, 3)
+                for pid in ended:
                     os.kill(pid, number)
                 wait_for(lambda: load.done > before + 20)
-                full_strength(stack, 3)
+                full_strength(stack, 3, ended)
         assert load.failed == [], load.failed[:3]
 
 
@@ -160,7 +196,7 @@ def _():
             waiting.start()
             folder = os.path.join(stack.world.env["BACKUP_STATE_DIR"], "jobs")
             wait_for(lambda: os.path.isdir(folder) and os.listdir(folder))
-            os.kill(stack.workers()[0], signal.SIGTERM)
+            os.kill(full_strength(stack, 1)[0], signal.SIGTERM)
             waiting.join()
             assert replies[0].status == 202, replies
         assert stack.job(replies[0].json["job"])["status"] == "done"
@@ -197,7 +233,7 @@ def _():
     with Site() as stack:
         made = stack.call("POST", "images").json["set"]
         for _ in range(3):
-            shutil.rmtree(stack.world.env["BACKUP_STATE_DIR"])
+            forget_state(stack)
             for _ in range(4):
                 assert [row["set"] for row in stack.get("sets").json["sets"]] == [made]
                 assert stack.get("status").json["lastSuccess"]["set"] == made
@@ -217,7 +253,7 @@ def _():
 
 def broken_state(stack, words):
     """Reading may go on or be refused, writing is refused; always in words, and nobody hangs or dies."""
-    workers = stack.workers()
+    workers = full_strength(stack, 2)
     for _ in range(4):
         for method, route in (("GET", "status"), ("GET", "sets"), ("GET", "jobs"), ("GET", "health"), ("GET", "schedule")):
             reply = stack.call(method, route)
@@ -244,6 +280,7 @@ def _():
         broken_state(stack, ["state", "BACKUP_STATE_DIR"])
         shutil.chown(state, "nobody")
         assert stack.call("POST", "images").status == 200
+        jobs_have_ended(stack)
         for base, folders, files in os.walk(state):
             for path in [base] + [os.path.join(base, name) for name in folders + files]:
                 shutil.chown(path, "root")
@@ -260,6 +297,7 @@ def _():
     try:
         with site as stack:
             made = stack.call("POST", "images").json["set"]
+            jobs_have_ended(stack)
             with open(os.path.join(state, "filler"), "wb", buffering=0) as filler:
                 try:
                     while True:
@@ -270,6 +308,7 @@ def _():
             os.remove(os.path.join(state, "filler"))
             assert stack.get("status").json["lastSuccess"]["set"] == made
             assert stack.call("POST", "images").status == 200
+            jobs_have_ended(stack)
     finally:
         subprocess.run(["umount", state], check=True)
 
@@ -278,6 +317,7 @@ def _():
 def _():
     with Site() as stack:
         made = stack.call("POST", "images").json["set"]
+        jobs_have_ended(stack)
         shutil.rmtree(stack.world.env["BACKUP_DIR"])
         assert stack.get("status").json["lastSuccess"]["set"] == made
         assert stack.get(f"sets/{made}/objects").status in (404, 500)
@@ -304,10 +344,10 @@ def _():
         # Until the audit trail is as long as it gets, SQLite's cache of it grows.
         for _ in range(4):
             ask()
-        before = private(stack.workers()[0])
+        before = private(full_strength(stack, 1)[0])
         for _ in range(3):
             ask()
-        after = private(stack.workers()[0])
+        after = private(full_strength(stack, 1)[0])
         assert after < 16384 and after - before < 256, (before, after)
 
 

@@ -5,16 +5,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import case, run  # noqa: E402
-from world import PG, SRCDIR, Result, World, children, fresh_database, plain_dump, psql, url, wait_for  # noqa: E402
+from world import PG, SRCDIR, Gate, Result, Session, World, children, fresh_database, plain_dump, psql, url, wait_for  # noqa: E402
 
-# About 60 MB of dump: long enough to be hit in the middle.
+# About 60 MB of dump: long enough to be hit in the middle.  Its large object comes behind the tables.
 LARGE = """CREATE TABLE large AS SELECT i, md5(i::text) || repeat(md5((i * 7)::text), 8) AS filler
-           FROM generate_series(1, 200000) i"""
+           FROM generate_series(1, 200000) i; SELECT lo_from_bytea(0, 'x')"""
+# So while somebody has this, a dump does not come to its end, however fast it is.
+HELD = "BEGIN; LOCK TABLE pg_catalog.pg_largeobject IN ACCESS EXCLUSIVE MODE"
 SMALL = "CREATE TABLE t (a int, b text); INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100) i"
 
 
@@ -110,31 +111,30 @@ def _():
         fails_cleanly(world, result, 1, "closing line")
 
 
-def in_the_middle(database, act, code, *words, **env):
-    """Begins a backup, waits until data has flowed into the store's temporary file, acts, and looks at what is left."""
-    with with_a_good_backup(database) as world:
-        child = world.start("backup", "database", **env)
+def has_grown(world):
+    """Whether data has flowed into the store's temporary file."""
+    try:
+        names = [name for name in world.store_files() if name not in world.before]
+        return any(os.path.getsize(os.path.join(world.env["BACKUP_DIR"], name)) > 100000 for name in names)
+    except FileNotFoundError:
+        return False
 
-        def grown():
-            names = [name for name in world.store_files() if name not in world.before]
-            return any(os.path.getsize(os.path.join(world.env["BACKUP_DIR"], name)) > 100000 for name in names)
-        try:
-            wait_for(lambda: grown_safely(grown))
-            act(child)
-            out, err = child.communicate(timeout=60)
-        finally:
-            child.kill()
-        from world import Result
+
+def in_the_middle(database, act, code, *words, **env):
+    """Begins a backup, waits until data has flowed, acts, and looks at what is left."""
+    with with_a_good_backup(database) as world:
+        with Session(database, HELD) as held:
+            child = world.start("backup", "database", **env)
+            try:
+                wait_for(lambda: has_grown(world))
+                act(child)
+                out, err = child.communicate(timeout=120)
+            finally:
+                child.kill()
+            held.say("ROLLBACK")
         fails_cleanly(world, Result(child.returncode, out, err), code, *words)
         again = world.run("backup", "database")
         assert again.code == 0, again
-
-
-def grown_safely(grown):
-    try:
-        return grown()
-    except FileNotFoundError:
-        return False
 
 
 def kill_pg_dump(child):
@@ -159,7 +159,8 @@ for name, number in (("interrupt", signal.SIGINT), ("terminate", signal.SIGTERM)
 @case("/fault/database/backend-terminated-in-the-middle")
 def _():
     def terminate(_):
-        psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'faults_large'")
+        psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'faults_large'"
+             " AND application_name = 'holdfast'")
     in_the_middle("faults_large", terminate, 1)
 
 
@@ -179,11 +180,11 @@ def _():
             good = world.run("backup", "database")
             assert good.code == 0, good
             world.before = world.store_files()
-            child = world.start("backup", "database")
-            wait_for(lambda: len(world.store_files()) > len(world.before))
-            time.sleep(0.05)
-            subprocess.run([script, "crash", folder], check=True, capture_output=True)
-            out, err = child.communicate(timeout=60)
+            with Session(address, HELD):
+                child = world.start("backup", "database")
+                wait_for(lambda: has_grown(world))
+                subprocess.run([script, "crash", folder], check=True, capture_output=True)
+                out, err = child.communicate(timeout=120)
             fails_cleanly(world, Result(child.returncode, out, err), 1, "server")
     finally:
         subprocess.run([script, "stop", folder], check=False, capture_output=True)
@@ -217,28 +218,32 @@ def _():
 
 @case("/fault/database/a-second-run-at-the-same-time-is-refused")
 def _():
-    with with_a_good_backup("faults_large") as world:
+    with with_a_good_backup(fresh_database("faults_gate", Gate.TABLE)) as world, Gate("faults_gate") as gate:
         first = world.start("backup", "database")
         wait_for(lambda: children(first.pid, "pg_dump"))
         second = world.run("backup", "database")
-        out, err = first.communicate(timeout=60)
+        gate.open()
+        out, err = first.communicate(timeout=120)
         assert first.returncode == 0, (out, err)
         assert second.code == 1 and str(first.pid) in second.err, second
 
 
 def dumping(child):
-    """Its pg_dump at work: not the one that is asked for its version, nor one that is just being started."""
+    """Its pg_dump at work: not the one that is asked for its version and may have ended by now, nor one that is just being started."""
     found = []
     for pid in children(child.pid, "pg_dump"):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"--snapshot" in file.read():
-                found.append(pid)
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"--snapshot" in file.read():
+                    found.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
     return found
 
 
 @case("/fault/database/no-secret-is-seen-in-the-process-list")
 def _():
-    with with_a_good_backup("faults_large") as world:
+    with with_a_good_backup(fresh_database("faults_gate", Gate.TABLE)) as world, Gate("faults_gate") as gate:
         child = world.start("backup", "database", DB_JOBS="1")
         dumps = wait_for(lambda: dumping(child))
         seen = b""
@@ -248,7 +253,8 @@ def _():
                     seen += file.read()
         with open(f"/proc/{child.pid}/cmdline", "rb") as file:
             seen += file.read()
-        child.communicate(timeout=60)
+        gate.open()
+        child.communicate(timeout=120)
         assert child.returncode == 0
         assert b"snapshot" in seen and PG.password.encode() not in seen
 

@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from faults import FaultProxy  # noqa: E402
 from tap import case, run  # noqa: E402
-from world import Bucket, World  # noqa: E402
+from world import Bucket, World, wait_for  # noqa: E402
 
 BUCKET = Bucket("faults-of-holdfast-images")
 KEYS = [f"pictures/{number:03}.jpg" for number in range(30)]
@@ -71,18 +71,17 @@ for row in ONE_OBJECT:
 
 @case("/fault/images/one-object-that-vanishes-after-the-listing")
 def _():
-    with World("postgres") as world, FaultProxy({"kind": "lose-reply", "method": "DELETE"}) as proxy:
+    with World("postgres") as world, FaultProxy() as proxy:
         # The listing says that it is there; then it is not.
         with open(os.path.join(world.folder, "x"), "wb") as file:
             file.write(b"x")
-        proxy.set({"kind": "stall", "method": "GET", "match": "pictures/000.jpg", "seconds": 3, "times": 1},
-                  {"kind": "stall", "method": "GET", "match": "vanishing", "seconds": 3, "times": 1})
+        proxy.set({"kind": "hold", "method": "GET", "match": "vanishing"})
         BUCKET.aws("s3", "cp", "--quiet", os.path.join(world.folder, "x"), f"s3://{BUCKET.name}/vanishing")
         child = world.start("--json", "backup", "images", **settings(proxy))
-        while not any("vanishing" in target for target in proxy.counts()["targets"]):
-            pass
+        wait_for(lambda: proxy.counts()["held"])
         BUCKET.aws("s3", "rm", "--quiet", f"s3://{BUCKET.name}/vanishing")
-        out, err = child.communicate(timeout=60)
+        proxy.set()
+        out, err = child.communicate(timeout=120)
         reply = json.loads(out)
         assert child.returncode == 3 and reply["images"]["troubles"][0]["key"] == "vanishing", (out, err)
         again = backup(world)

@@ -137,7 +137,7 @@ def _():
         child = world.start("restore", "database", "latest", "--create", "--jobs", "2", "--to", url("faults_back"))
         victims = wait_for(lambda: indexing("^faults_back$"))
         psql("postgres", f"SELECT pg_terminate_backend({victims[0]})")
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=300)
         assert child.returncode == 1 and "connection was lost" in err, (out, err)
         assert not databases("^faults_back"), (out, err)
         drop_like("^faults_(back|live)")
@@ -150,7 +150,7 @@ def _():
         child = world.start("restore", "database", "latest", "--swap", "--confirm", "faults_live")
         wait_for(lambda: indexing("^faults_live_restore"))
         child.send_signal(signal.SIGKILL)
-        child.communicate(timeout=60)
+        child.communicate(timeout=300)
         left = databases("^faults_live_restore")
         assert len(left) == 1 and plain_dump("faults_live") == before
         # The dump of a live database that is quick to restore; the half filled one is known for what it is.
@@ -211,7 +211,7 @@ def _():
         child = world.start("restore", "database", "latest", "--in-place", "--confirm", "faults_live")
         pid = wait_for(lambda: indexing("^faults_live$"))[0]
         child.send_signal(signal.SIGKILL)
-        child.communicate(timeout=60)
+        child.communicate(timeout=300)
         psql("postgres", f"SELECT pg_terminate_backend({pid})")
         wait_for(lambda: not indexing("^faults_live$"))
         assert plain_dump("faults_live") == before

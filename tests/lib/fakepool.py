@@ -48,6 +48,7 @@ class FakePool:
         self.marks = {"daily": None, "weekly": None}
         self.started = []   # (schedule, slot) of what was really started
         self.requests = []  # "GET /path" in order
+        self.answered = 0   # of these, such as have their whole reply
         self.answer = None
         self.listener = None
         self.held = []
@@ -101,6 +102,7 @@ class FakePool:
         status, document = reply
         text = f"Status: {status} X\r\nContent-Type: application/json\r\n\r\n{json.dumps(document)}".encode()
         connection.sendall(record(6, text) + record(6) + record(3, bytes(8)))
+        self.answered += 1
         return True
 
     def handle(self, params, body):

@@ -18,9 +18,10 @@ A fault is a JSON object; the first whose conditions hold is done to a request:
   region    that the wrong-region replies name                   (default: eu-west-1)
 
 While it runs it is told, at its own address, by requests of methods that S3 does not have:
-  FAULTS /  with a JSON list: replaces the faults, and begins to count anew;   COUNTS /  answers {"PUT": 3, ...}:
-  requests by method, "faults": how many were done, "connections": how many were made, this one among them, and
-  "targets": a list of "METHOD path?query", "bytes": what the bodies of the server's replies had.
+  FAULTS /  with a JSON list: replaces the faults, lets go of what is held, and begins to count anew;
+  COUNTS /  answers {"PUT": 3, ...}: requests by method, "faults": how many were done, "connections": how many were made,
+  this one among them, "targets": a list of "METHOD path?query", "bytes": what the bodies of the server's replies had,
+  and "held": how many are held, or were and have not got their reply from the server yet.
 """
 import argparse
 import email.utils
@@ -63,6 +64,7 @@ KINDS = {
     "short-reply": None,  # the reply's body ends early, and the Content-Length agrees with what came
     "stall-reply": None,  # some of the body, then nothing for so long
     "stall": None,  # nothing at all for so long, then the reply
+    "hold": None,  # nothing at all until the faults are replaced, then it is passed on
     "pass-over": None,  # as a server that does not heed conditions: what was refused for one (412) is answered 200
     "shift-date": None,  # the Date header of every reply
 }
@@ -73,6 +75,7 @@ class Control:
 
     def __init__(self, faults):
         self.lock = threading.Lock()
+        self.held, self.released = 0, threading.Event()
         self.set(faults)
 
     def set(self, faults):
@@ -80,7 +83,9 @@ class Control:
             if fault["kind"] not in KINDS:
                 raise ValueError(f"unknown fault: {fault['kind']}")
         with self.lock:
-            self.faults = [dict(fault, seen=0, done=0) for fault in faults]
+            self.released.set()
+            self.released = threading.Event()
+            self.faults = [dict(fault, seen=0, done=0, released=self.released) for fault in faults]
             self.counts, self.targets, self.done, self.connections, self.bytes = {}, [], 0, 0, 0
 
     def choose(self, method, target):
@@ -103,11 +108,15 @@ class Control:
     def report(self):
         with self.lock:
             return dict(self.counts, faults=self.done, connections=self.connections, targets=self.targets,
-                        bytes=self.bytes)
+                        bytes=self.bytes, held=self.held)
 
     def count_bytes(self, count):
         with self.lock:
             self.bytes += count
+
+    def count_held(self, change):
+        with self.lock:
+            self.held += change
 
     def count_connection(self):
         with self.lock:
@@ -178,6 +187,14 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         self.control.count_bytes(len(data))
         return reply, data
 
+    def hold(self, fault, body):
+        self.control.count_held(1)
+        try:
+            fault["released"].wait()
+            return self.forward(body)
+        finally:
+            self.control.count_held(-1)
+
     def relay(self, reply, data, fault):
         kind = fault["kind"] if fault else None
         cut = min(fault.get("bytes", len(data) // 2), len(data)) if fault else len(data)
@@ -218,12 +235,15 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             self.reset()
             return
         body = self.rfile.read(length)
+        if len(body) < length:  # the client went away; the server would wait for the rest
+            self.close_connection = True
+            return
         if kind and KINDS[kind]:
             self.make_up(fault)
             return
         if kind == "stall":
             time.sleep(fault.get("seconds", 3600))
-        reply, data = self.forward(body)
+        reply, data = self.hold(fault, body) if kind == "hold" else self.forward(body)
         if kind == "lose-reply":
             self.reset()
             return

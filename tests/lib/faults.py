@@ -18,7 +18,7 @@ class FaultProxy:
         self.set(*faults)
 
     def ask(self, method, body=None):
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.address).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.address).netloc, timeout=120)
         connection.request(method, "/", body=body)
         reply = connection.getresponse()
         text = reply.read().decode()

@@ -141,7 +141,7 @@ launch() {
 	rm -f "$folder/server.log"
 	as_owner setsid "$bin/postgres" -D "$data" -p "$port" <"/dev/null" >"$folder/server.log" 2>&1 &
 	local pid=$!
-	for _ in $(seq 600); do
+	for _ in $(seq 2400); do
 		! is_ready || return 0
 		kill -0 "$pid" 2>/dev/null || return 1
 		sleep 0.05
@@ -194,14 +194,17 @@ stop() {
 
 # The backends first: those that outlive their parent would keep the shared memory, and so the folder, busy.
 crash() {
-	local pid child
+	local pid child children
 	pid=$(server_pid) || fail "no server runs in \"$folder\""
 	kill -STOP "$pid"
-	for child in $(ps -o pid= --ppid "$pid"); do
+	children=$(ps -o pid= --ppid "$pid" || true)
+	for child in $children; do
 		kill -KILL "$child" 2>/dev/null || true
 	done
 	kill -KILL "$pid"
-	wait_gone "$pid" || fail "server process $pid does not end"
+	for child in $pid $children; do
+		wait_gone "$child" || fail "server process $child does not end"
+	done
 }
 
 case $command in

@@ -5,6 +5,7 @@ import email.policy
 import http.server
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class MailServer:
             self.mails.append(Mail(line))
 
     def wait(self, count):
-        wait_for(lambda: len(self.mails) >= count, 60)
+        wait_for(lambda: len(self.mails) >= count)
         return self.mails
 
     def __enter__(self):
@@ -117,7 +118,7 @@ class HookServer:
         self.thread.start()
 
     def wait(self, count):
-        wait_for(lambda: len(self.hooks) >= count, 60)
+        wait_for(lambda: len(self.hooks) >= count)
         return self.hooks
 
     def __enter__(self):
@@ -130,8 +131,42 @@ class HookServer:
         self.thread.join(30)
 
 
+CLOSED = []
+
+
 def closed_port():
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port on loopback that nobody listens on, now and later: it stays ours."""
+    CLOSED.append(socket.socket())
+    CLOSED[-1].bind(("127.0.0.1", 0))
+    return CLOSED[-1].getsockname()[1]
+
+
+# ---- who delivers ----
+
+def look_at_deliverers(folder):
+    """(process id, words) of the deliveries of a world."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and os.readlink(f"/proc/{entry}/cwd") == folder:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    words = file.read()
+                if b"--deliver" in words.split(b"\0"):
+                    found.append((int(entry), words))
+        except OSError:
+            pass
+    return found
+
+
+def deliverers(folder):
+    return [pid for pid, _ in look_at_deliverers(folder)]
+
+
+def end_deliverers(folder, number=signal.SIGTERM):
+    """They try for a day where nobody takes a message."""
+    for pid in deliverers(folder):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+    wait_for(lambda: not deliverers(folder))

@@ -133,7 +133,7 @@ CONF
 
 start_rgw() {
 	daemon rgw radosgw -c "$conf" -n client.rgw -f
-	for _ in $(seq 600); do
+	for _ in $(seq 2400); do
 		is_running rgw || return 1
 		curl -s -o /dev/null "http://127.0.0.1:$http_port/" && return 0
 		sleep 0.05
@@ -147,7 +147,7 @@ start_osd() {
 	ceph -c "$conf" --connect-timeout 30 osd new "$uuid" >/dev/null || return 1
 	ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$uuid" >"$dir/log/osd-mkfs.out" 2>&1 || return 1
 	daemon osd ceph-osd -c "$conf" -i 0 -f
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		is_running osd || return 1
 		! ceph -c "$conf" osd stat 2>/dev/null | grep -q '1 up' || return 0
 		sleep 0.1

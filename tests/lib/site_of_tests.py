@@ -49,8 +49,9 @@ class Locked:
                 pass  # its connection was ended, below
         self.thread = threading.Thread(target=hold)
         self.thread.start()
-        self.pid = wait_for(lambda: psql("postgres", "SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
-                                         f" AND database = (SELECT oid FROM pg_database WHERE datname = '{DATABASE}')"))
+        # It sleeps when it has the lock; locks by themselves may be those of a vacuum.
+        self.pid = wait_for(lambda: psql("postgres", "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                                         f" AND datname = '{DATABASE}'"))
         return self
 
     def __exit__(self, *_):

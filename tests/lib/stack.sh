@@ -105,7 +105,7 @@ pool_start() {
 		${HF_STACK_ENV_FILE:+"--env-file=$HF_STACK_ENV_FILE"} </dev/null >>"$folder/pool.log" 2>&1 &
 	pid=$!
 	echo "$pid" >"$folder/run/pool.pid"
-	for _ in $(seq 400); do
+	for _ in $(seq 4000); do
 		! is_ours "$pid" multiwatch || [ ! -S "$socket" ] || return 0
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.025
@@ -160,6 +160,15 @@ configure() { # PORT
 	mv "$folder/nginx.conf.new" "$folder/nginx.conf"
 }
 
+# What was called ends when the server has forked, and a moment before that has written its file.
+wait_nginx_pid() {
+	for _ in $(seq 4000); do
+		[ ! -s "$folder/run/nginx.pid" ] || return 0
+		sleep 0.025
+	done
+	fail "nginx wrote no process id: $(tail -n 3 "$folder/nginx-error.log" | tr '\n' ' ')"
+}
+
 nginx_start() {
 	local port
 	for _ in 1 2 3 4 5; do
@@ -168,6 +177,7 @@ nginx_start() {
 		if setsid nginx -p "$folder/" -c "$folder/nginx.conf" -e "$folder/nginx-error.log" \
 			</dev/null >"$folder/nginx-start.log" 2>&1; then
 			echo "$port" >"$folder/port"
+			wait_nginx_pid
 			return
 		fi
 		grep -q 'Address already in use' "$folder/nginx-start.log" || break

@@ -5,6 +5,7 @@ Everything comes from the environment that tests/run.sh sets; a missing variable
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -52,6 +53,36 @@ def fresh_database(name, sql=""):
     return name
 
 
+class Session:
+    """An open psql of a database, by its name or its URL, that holds a transaction."""
+
+    def __init__(self, database, sql):
+        self.process = subprocess.Popen(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-d", database], env=pg_env(), text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.say(sql)
+
+    def say(self, sql):
+        """Runs it and waits until it is done."""
+        self.process.stdin.write(sql + ";\n\\echo :done:\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if ":done:" in line:
+                return
+        raise AssertionError("psql ended: " + sql)
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Whatever became of its server."""
+        self.process.kill()
+        self.process.wait()
+
+
 def plain_dump(database):
     """Stock pg_dump's text without the random words of \\restrict: what two equal databases have in common."""
     text = subprocess.run(["pg_dump"], env=pg_env(database), capture_output=True, check=True).stdout
@@ -86,7 +117,7 @@ class World:
     def __exit__(self, *_):
         self.close()
 
-    def run(self, *words, program=HOLDFAST, timeout=120, prefix=(), **env):
+    def run(self, *words, program=HOLDFAST, timeout=300, prefix=(), **env):
         """holdfast WORDS with these settings on top; None takes one away."""
         done = subprocess.run([*prefix, program, *words], env=self.environment(env), cwd=self.folder,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
@@ -156,8 +187,8 @@ class Bucket:
         return [item["Key"] for item in (json.loads(listed) if listed.strip() else {}).get("Uploads", [])]
 
 
-def wait_for(condition, seconds=30):
-    """Polls until condition() is true, gives what it gave; fails after so many seconds."""
+def wait_for(condition, seconds=120):
+    """Polls until condition() is true, gives what it gave; fails after so many seconds, which a machine under load may need."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -165,6 +196,46 @@ def wait_for(condition, seconds=30):
             return value
         time.sleep(0.005)
     raise AssertionError("waited in vain")
+
+
+class Gate:
+    """Holds a table, made by TABLE, that pg_dump locks and nobody looks at before: a dump takes as long as a test wants."""
+
+    TABLE = "CREATE TABLE gate (n int) PARTITION BY RANGE (n);"
+
+    def __init__(self, database):
+        self.psql = subprocess.Popen(["psql", "-qXAt"], env=pg_env(database), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     text=True)
+
+    def __enter__(self):
+        self.psql.stdin.write("BEGIN; LOCK TABLE gate; SELECT 'held';\n")
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline().strip() == "held"
+        return self
+
+    def open(self):
+        if self.psql:
+            self.psql.communicate("ROLLBACK;\n", timeout=120)
+            self.psql = None
+
+    def __exit__(self, *_):
+        self.open()
+
+
+def has_ended(pid):
+    """Whether no thread of it lives: the first may be a zombie while others still have its files open, and locked."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return fields[0] in "ZX" and int(fields[17]) <= 1
+
+
+def stand_still(child):
+    """SIGSTOP, and waits until all of it stands; SIGCONT lets it go on."""
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
 
 
 def children(pid, name):

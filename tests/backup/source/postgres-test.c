@@ -149,8 +149,8 @@ test_careful_timeouts_do_not_kill_it(void)
 {
 	g_autofree char *name = own_name("timeouts");
 	g_autofree char *sql = g_strdup_printf(
-		"ALTER DATABASE %s SET idle_in_transaction_session_timeout = 100;"
-		"ALTER DATABASE %s SET statement_timeout = 300",
+		"ALTER DATABASE %s SET idle_in_transaction_session_timeout = 1000;"
+		"ALTER DATABASE %s SET statement_timeout = 3000",
 		name, name);
 	g_autoptr(HfPostgres) source = NULL;
 	g_autoptr(HfStage) scan = hf_scan_new(NULL, HF_SCAN_DATABASE);
@@ -158,7 +158,7 @@ test_careful_timeouts_do_not_kill_it(void)
 	fixture_create(name);
 	g_free(fixture_sql(name, sql));
 	source = open_source(name);
-	g_usleep(400000);
+	g_usleep(1500000);
 	g_assert_true(hf_postgres_dump(source, scan, NULL));
 	fixture_drop(name);
 }

@@ -187,7 +187,7 @@ test_what_changes_all_the_time_is_a_conflict(Place *place, gconstpointer data)
 	g_assert_cmpint(truncate(writer.path, BUSY_BYTES), ==, 0);
 	thread = g_thread_new("writer", keep_writing, &writer);
 	/* On a busy machine the writer may be held up for so long that one of its versions can be read: whole, then. */
-	for (int i = 0; i < 20 && !was_seen; i++) {
+	while (!was_seen) {
 		const HfFetched *fetched;
 
 		many_ask(place->fetch, "busy", BUSY_BYTES);
@@ -199,7 +199,6 @@ test_what_changes_all_the_time_is_a_conflict(Place *place, gconstpointer data)
 	g_atomic_int_set(&writer.stop, 1);
 	g_thread_join(thread);
 	g_free(writer.path);
-	g_assert_true(was_seen);
 }
 
 /* Its times do not tell yet whether it is being changed: it is waited for, and read. */

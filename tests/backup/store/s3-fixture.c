@@ -71,13 +71,19 @@ fixture_bucket(void)
 HfStore *
 fixture_store(const char *endpoint, const char *prefix)
 {
+	return fixture_store_stalling(endpoint, prefix, 30);
+}
+
+HfStore *
+fixture_store_stalling(const char *endpoint, const char *prefix, unsigned stall_s)
+{
 	HfS3Options options = {.bucket = fixture_bucket(),
 			       .prefix = prefix,
 			       .endpoint_url = endpoint ? endpoint : fixture_env("HF_TEST_S3_ENDPOINT"),
 			       .part_bytes = 5 << 20,
 			       .connections = 3,
 			       .tries = 4,
-			       .stall_s = 2};
+			       .stall_s = stall_s};
 	g_autoptr(GError) error = NULL;
 	HfStore *store = hf_s3_open(&options, fixture_credentials(), &error);
 
@@ -253,6 +259,13 @@ fixture_count(const char *method)
 	if (json_object_object_get_ex(counts, method, &member))
 		count = json_object_get_uint64(member);
 	return (unsigned)count;
+}
+
+void
+fixture_wait(const char *method, unsigned count)
+{
+	while (fixture_count(method) < count)
+		g_usleep(5000);
 }
 
 void

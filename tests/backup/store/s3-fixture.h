@@ -18,8 +18,10 @@ HfCredentials *fixture_other_credentials(void);
 /* The bucket of this program; it exists. */
 const char *fixture_bucket(void);
 
-/* A store at endpoint (NULL: the server itself), with prefix (NULL: none), three tries and parts of 5 MiB. */
+/* A store at endpoint (NULL: the server itself), with prefix (NULL: none), four tries and parts of 5 MiB. */
 HfStore *fixture_store(const char *endpoint, const char *prefix);
+/* The same; a connection is given up that is silent for so long.  Where requests are counted, no busy server must be. */
+HfStore *fixture_store_stalling(const char *endpoint, const char *prefix, unsigned stall_s);
 
 /* Runs awscli with arguments (NULL-terminated) after "aws --endpoint-url ... "; its output, which must succeed. */
 char *fixture_aws(const char *first, ...) G_GNUC_NULL_TERMINATED;
@@ -41,7 +43,9 @@ unsigned fixture_uploads(void);
 const char *fixture_proxy(void);
 /* Replaces the proxy's faults by a JSON list, and its counts by zeros. */
 void fixture_faults(const char *json);
-/* How many requests of this method ("PUT") came since, or how many faults were done ("faults"). */
+/* How many requests of this method ("PUT") came since, or how many faults were done ("faults"), or are held ("held"). */
 unsigned fixture_count(const char *method);
+/* Waits until it is so many. */
+void fixture_wait(const char *method, unsigned count);
 /* Ends the proxy. */
 void fixture_end(void);
