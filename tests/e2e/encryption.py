@@ -13,7 +13,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from sealed import Sealed, age_opens  # noqa: E402
+from sealed import Sealed, age_opens, mistyped  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import World, pg_env, plain_dump, psql, url  # noqa: E402
 
@@ -175,7 +175,7 @@ def _():
     with Sealed() as world:
         both = world.run("backup", "images", BACKUP_PASSPHRASE="x" * 30)
         assert both.code == 2 and "BACKUP_RECIPIENTS and BACKUP_PASSPHRASE" in both.err, both
-        typo = world.run("backup", "images", BACKUP_RECIPIENTS=world.recipient[:-1] + "x")
+        typo = world.run("backup", "images", BACKUP_RECIPIENTS=mistyped(world.recipient))
         assert typo.code == 2 and "BACKUP_RECIPIENTS" in typo.err and "keygen" in typo.err, typo
         with open(world.path("key.txt"), encoding="utf-8") as file:
             secret = file.read().splitlines()[-1]

@@ -17,8 +17,8 @@ from sealed import Sealed, age_opens  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import Bucket, pg_env, plain_dump, psql, url  # noqa: E402
 
-# Words that no format has; each is planted where a name can stand.
-WORDS = {"database": "quaggadb", "table": "zyzzyva", "column": "ptarmigan", "key": "okapi", "folder": "axolotl",
+# Words that no format has, and no text of base64 by chance; each is planted where a name can stand.
+WORDS = {"database": "quaggadb", "table": "zyzzyva", "column": "ptarmigan", "key": "jackalope", "folder": "axolotl",
          "host": "narwhal", "hold": "dugong", "missing": "wombat"}
 SQL = f"""
 CREATE TABLE "{WORDS['table']}" (id int PRIMARY KEY, "{WORDS['column']}" text);

@@ -11,7 +11,7 @@ import urllib.parse
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from receivers import end_deliverers  # noqa: E402
-from sealed import Sealed  # noqa: E402
+from sealed import Sealed, mistyped  # noqa: E402
 from stack import SECRET, Stack, token  # noqa: E402
 from tap import case, run  # noqa: E402
 from world import HOLDFAST_PLAIN, PG, Bucket, psql  # noqa: E402
@@ -231,7 +231,7 @@ def _():
             (("backup", "images"), {"AWS_SECRET_ACCESS_KEY": wrong, "S3_TRIES": "1"}),
             (("cat", set_id, "pictures/001.jpg"), {"BACKUP_PASSPHRASE": wrong}),
             (("backup", "images"), {"BACKUP_RECIPIENTS": world.identity, "BACKUP_PASSPHRASE": None}),
-            (("list",), {"BACKUP_IDENTITY": world.identity[:-1] + "X"}),
+            (("list",), {"BACKUP_IDENTITY": mistyped(world.identity)}),
             (("backup", "images"), {"BACKUP_RECIPIENTS": world.recipient}),
         )
         for words, given in trials:

@@ -57,6 +57,12 @@ class Sealed(World):
         return self.stored(found[0])
 
 
+def mistyped(key):
+    """A key whose last letter is another one, whatever it was."""
+    letters = "xq" if key.islower() else "XQ"
+    return key[:-1] + letters[key[-1] == letters[0]]
+
+
 def age_opens(path, key):
     done = subprocess.run(["age", "-d", "-i", key, path], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
