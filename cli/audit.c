@@ -104,10 +104,12 @@ const HfCommand hf_command_audit = {
 	0,
 	0,
 	"list who asked the service for what, and what was answered",
-	"Lists the newest calls of the API on this host: when, the token's subject, the client's address, the "
+	"Lists the newest calls of the API on this host: when, the token's subject, the client's address, "
+	"the "
 	"status that was "
 	"answered, the call, and what came of it (a job, or why it was refused).\n\n"
-	"Kept are the newest 10,000 calls that asked for a change and were let in, and the newest 10,000 of all others, in "
+	"Kept are the newest 10,000 calls that asked for a change and were let in, and the newest 10,000 of "
+	"all others, in "
 	"BACKUP_STATE_DIR. What is done on a shell is in \"holdfast jobs\".",
 	options,
 	false,
