@@ -11,6 +11,7 @@
 /* Others may be faster so often: with a pause of some 100 ms that is half a minute. */
 #define ROUNDS_MAX 200
 /* Replies that were lost, or a store that does not answer: it has tried by itself each time. */
+#define REFUSED_MAX 20 /* rounds: S3 answers so, too, while somebody writes who fails in the end */
 #define TROUBLES_MAX 4
 #define PAUSE_MS 40
 #define PAUSE_DOUBLINGS 3
@@ -28,6 +29,8 @@ struct HfLease {
 	double sure_until_s;
 	bool is_lost;
 	bool is_probed;
+	char *refused_etag; /* of the version that the last round was not allowed to replace */
+	unsigned refused;   /* how many rounds in a row it was that one */
 };
 
 HfLease *
@@ -65,6 +68,7 @@ hf_lease_free(HfLease *lease)
 	hf_lease_entry_free(lease->own);
 	hf_lease_entry_free(lease->other);
 	g_free(lease->schedule);
+	g_free(lease->refused_etag);
 	g_free(lease);
 }
 
@@ -181,12 +185,37 @@ probe(HfLease *lease, GError **error)
 		       hf_store_location(lease->store), found.has_create ? "If-Match" : "If-None-Match");
 }
 
+/* Somebody who is faster leaves another version behind. */
+static void
+count_refusal(HfLease *lease, const char *etag)
+{
+	lease->refused = g_strcmp0(etag, lease->refused_etag) == 0 ? lease->refused + 1 : 1;
+	g_free(lease->refused_etag);
+	lease->refused_etag = g_strdup(etag);
+}
+
+/* Seen with Ceph RGW 16, where a bucket's versioning was enabled, suspended, and enabled again. */
+static bool
+refuses_for_nothing(HfLease *lease, GError **error)
+{
+	if (lease->refused < REFUSED_MAX)
+		return false;
+	lease->refused = 0;
+	hf_error_set(
+		error, HF_ERROR_USAGE,
+		"\"%s/%s\" may not be replaced although nobody has changed it: delete it while no job runs, "
+		"or set LEASES=off and let only one host back up into this store",
+		hf_store_location(lease->store), HF_LEASE_KEY);
+	return true;
+}
+
 /* Whatever is written for, it is a sign of life: what we count on from here on begins with a beat that nobody has seen. */
 static bool
 write_version(HfLease *lease, Version *version, GError **error)
 {
 	HfLeaseEntry *own = hf_lease_table_find(version->table, lease->own->nonce);
 	g_autoptr(GBytes) bytes = NULL;
+	g_autoptr(GError) cause = NULL;
 	double before_s;
 
 	if (!version->etag && !probe(lease, error))
@@ -196,9 +225,13 @@ write_version(HfLease *lease, Version *version, GError **error)
 	version->table->writes++;
 	bytes = hf_lease_table_to_bytes(version->table);
 	before_s = lease->world->now_s(lease->world->data);
-	if (!(version->etag ? hf_store_replace(lease->store, HF_LEASE_KEY, bytes, version->etag, error)
-			    : hf_store_create(lease->store, HF_LEASE_KEY, bytes, error)))
+	if (!(version->etag ? hf_store_replace(lease->store, HF_LEASE_KEY, bytes, version->etag, &cause)
+			    : hf_store_create(lease->store, HF_LEASE_KEY, bytes, &cause))) {
+		if (version->etag && hf_error_is(cause, HF_ERROR_CONFLICT))
+			count_refusal(lease, version->etag);
+		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
+	}
 	if (own)
 		lease->sure_until_s = before_s + lease->own->seconds;
 	return true;
@@ -274,6 +307,8 @@ update(HfLease *lease, Change change, void *data, GError **error)
 				return true;
 			continue;
 		}
+		if (refuses_for_nothing(lease, error))
+			return false;
 		if (!is_worth_a_round(lease, step, cause, &troubles)) {
 			g_propagate_error(error, g_steal_pointer(&cause));
 			return false;

@@ -14,6 +14,7 @@ struct RacePlace {
 	GTree *objects; /* key to Object */
 	unsigned version;
 	HfConditions conditions;
+	bool is_stubborn;
 };
 
 typedef struct {
@@ -58,6 +59,12 @@ void
 race_place_set_conditions(RacePlace *place, HfConditions conditions)
 {
 	place->conditions = conditions;
+}
+
+void
+race_place_set_stubborn(RacePlace *place, bool is_stubborn)
+{
+	place->is_stubborn = is_stubborn;
 }
 
 GBytes *
@@ -170,7 +177,7 @@ race_replace(HfStore *self, const char *key, GBytes *bytes, const char *etag, GE
 
 	if (what == RACE_REFUSED)
 		return lost(error);
-	if (g_strcmp0(now, etag) != 0)
+	if (store->place->is_stubborn || g_strcmp0(now, etag) != 0)
 		return what == RACE_LOST_REPLY
 			       ? lost(error)
 			       : hf_error_set(error, HF_ERROR_CONFLICT, "\"%s\" was changed", key);

@@ -30,5 +30,8 @@ void race_place_remove(RacePlace *place, const char *key);
 /* What a probe finds; all of it unless it is set. */
 void race_place_set_conditions(RacePlace *place, HfConditions conditions);
 
+/* Each replacement is a CONFLICT, though nobody changes anything. */
+void race_place_set_stubborn(RacePlace *place, bool is_stubborn);
+
 /* hook may be NULL. */
 HfStore *race_store_new(RacePlace *place, RaceHook hook, void *data);

@@ -329,6 +329,25 @@ test_a_lost_reply_is_looked_after(void)
 	}
 }
 
+/* As with a store that lost its way; who waits for others would wait for ever. */
+static void
+test_a_version_that_may_never_be_replaced_is_an_error(void)
+{
+	Pair pair;
+	HfLeaseVerdict verdict;
+	g_autoptr(GError) error = NULL;
+
+	pair_begin(&pair, "backup images", "backup database");
+	g_assert_cmpint(try_it(pair.first), ==, HF_LEASE_OURS);
+	race_place_set_stubborn(pair.place, true);
+	g_assert_false(hf_lease_try(pair.second, &verdict, &error));
+	g_assert_error(error, HF_ERROR, HF_ERROR_USAGE);
+	g_assert_nonnull(strstr(error->message, "LEASES=off"));
+	race_place_set_stubborn(pair.place, false);
+	g_assert_cmpint(try_it(pair.second), ==, HF_LEASE_OURS);
+	pair_end(&pair);
+}
+
 static void
 test_a_store_without_conditions_is_recognised(void)
 {
@@ -548,6 +567,8 @@ main(int argc, char **argv)
 	TEST("what-the-sleeper-claimed-is-fenced", test_what_the_sleeper_claimed_is_fenced);
 	TEST("a-takeover-that-was-cut-is-gone-on-with", test_a_takeover_that_was_cut_is_gone_on_with);
 	TEST("a-lost-reply-is-looked-after", test_a_lost_reply_is_looked_after);
+	TEST("a-version-that-may-never-be-replaced-is-an-error",
+	     test_a_version_that_may_never_be_replaced_is_an_error);
 	TEST("a-store-without-conditions-is-recognised", test_a_store_without_conditions_is_recognised);
 	TEST("an-object-that-was-removed-is-made-again", test_an_object_that_was_removed_is_made_again);
 	TEST("pruning-behind-a-backup-keeps-off-readers", test_pruning_behind_a_backup_keeps_off_readers);
