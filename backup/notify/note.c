@@ -115,23 +115,23 @@ chain_message(const GPtrArray *troubles)
 {
 	HfMessage *message = hf_message_new(troubles->len > 0 ? HF_EVENT_CHAIN_BROKEN : HF_EVENT_CHAIN_WHOLE,
 					    CHAIN);
+	const char *first;
 
 	if (troubles->len == 0) {
-		hf_message_set_title(message, "the chain of sets is whole");
+		hf_message_set_title(message, "The chain of sets is whole");
 		return message;
 	}
-	hf_message_set_title(message, "the chain of sets is broken: %s", (const char *)troubles->pdata[0]);
-	for (guint i = 1; i < MIN(troubles->len, CHAIN_LINES); i++)
+	/* Each begins with what it is about: `set "..." was taken away: ...`. */
+	first = troubles->pdata[0];
+	hf_message_set_title(message, "The chain of sets is broken: %.*s", (int)strcspn(first, ":"), first);
+	for (guint i = 0; i < MIN(troubles->len, CHAIN_LINES); i++)
 		hf_message_add_text(message, troubles->pdata[i]);
 	if (troubles->len > CHAIN_LINES) {
 		g_autofree char *more = g_strdup_printf("... and %u more", troubles->len - CHAIN_LINES);
 
 		hf_message_add_text(message, more);
 	}
-	hf_message_add_text(
-		message,
-		"\"holdfast chain\" shows all of it; \"holdfast delete SET\" takes note of a set that is "
-		"known to be gone.");
+	hf_message_add_text(message, "\"holdfast chain\" looks at it again at any time.");
 	return message;
 }
 

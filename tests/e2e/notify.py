@@ -341,7 +341,8 @@ def _():
         wait_for(lambda: not deliverers(world.folder), 60)
         told = [hook.json for hook in server.hooks]
         assert [message["type"] for message in told] == ["holdfast.chain_broken", "holdfast.recovered"], told
-        assert first in told[0]["data"]["title"] and "holdfast chain" in told[0]["data"]["text"], told
+        assert told[0]["data"]["title"] == f'The chain of sets is broken: set "{first}" was taken away', told
+        assert first in told[0]["data"]["text"] and "holdfast chain" in told[0]["data"]["text"], told
         assert told[0]["data"]["subject"] == "chain" and "There was trouble from" in told[1]["data"]["text"], told
 
 
