@@ -98,17 +98,8 @@ note_mark(Seen *seen, const HfName *name)
 		seen->failed |= 1U << name->level;
 }
 
-/* What make_sets() reads, in the order of the listing. */
 static void
-expect(HfStore *store, const HfObject *object, const HfName *name)
-{
-	if (name->kind == HF_NAME_MANIFEST ||
-	    (name->kind == HF_NAME_SIGNATURE && hf_keyring_trusted(hf_store_keyring(store))))
-		hf_store_expect(store, object);
-}
-
-static void
-note_object(HfStore *store, Listed *listed, const HfObject *object)
+note_object(Listed *listed, const HfObject *object)
 {
 	HfName name = hf_name_read(object->key);
 	bool is_archive = name.kind == HF_NAME_DATABASE || name.kind == HF_NAME_IMAGES;
@@ -126,7 +117,6 @@ note_object(HfStore *store, Listed *listed, const HfObject *object)
 	seen->has_later_part = seen->has_later_part || name.is_later_part;
 	seen->has_database = seen->has_database || name.kind == HF_NAME_DATABASE;
 	note_mark(seen, &name);
-	expect(store, object, &name);
 }
 
 /* Three listings instead of one of everything: the bucket may hold other things, too. */
@@ -145,8 +135,10 @@ list_objects(HfStore *store, Listed *listed, GError **error)
 		do {
 			if (!hf_listing_next(listing, &object, error))
 				return false;
-			if (object)
-				note_object(store, listed, object);
+			if (object) {
+				note_object(listed, object);
+				hf_catalog_expect(store, object);
+			}
 		} while (object);
 	}
 	return true;

@@ -45,6 +45,12 @@ GPtrArray *hf_catalog_list(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RE
 /* The ids of all sets that have a manifest, of char *, oldest first: one listing, nothing is read. */
 GPtrArray *hf_catalog_list_ids(HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/*
+ * For who lists and then reads the manifests by any of these: says that the object, as it was just listed, will be read if it is a
+ * manifest, or a signature that is checked (backup/store/expect.h).  hf_store_expect_nothing() when all are read.
+ */
+void hf_catalog_expect(HfStore *store, const HfObject *object);
+
 /* The manifest of a set of ours, by its whole id.  CORRUPT also where its signature is wrong (signed.h). */
 HfManifest *hf_catalog_read_manifest(HfStore *store, const char *id,
 				     GError **error) G_GNUC_WARN_UNUSED_RESULT;

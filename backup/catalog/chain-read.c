@@ -62,13 +62,14 @@ list_nodes(HfChain *chain, HfStore *store, GError **error)
 
 		if (!hf_listing_next(listing, &object, error))
 			return false;
-		if (object)
+		if (object) {
 			name = hf_name_read(object->key);
-		if (name.kind == HF_NAME_SIGNATURE && chain->is_checked)
-			hf_store_expect(store, object);
+			hf_catalog_expect(store, object);
+		}
 		if (name.kind != HF_NAME_MANIFEST && name.kind != HF_NAME_DELETION)
 			continue;
-		hf_store_expect(store, object);
+		if (name.kind == HF_NAME_DELETION)
+			hf_store_expect(store, object);
 		node = node_of(chain, &name);
 		node->exists = node->exists || name.kind == HF_NAME_MANIFEST;
 		node->is_recorded = node->is_recorded || name.kind == HF_NAME_DELETION;

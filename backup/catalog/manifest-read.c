@@ -6,10 +6,21 @@
 #include "backup/catalog/names.h"
 #include "backup/catalog/own-copy.h"
 #include "backup/stage/sink.h"
+#include "backup/store/expect.h"
 #include "common/error.h"
 
 /* A part takes some 200 bytes of a manifest: room for 20,000 of them, twice what an S3 upload has. */
 #define MANIFEST_BYTES_MAX ((size_t)4 << 20)
+
+void
+hf_catalog_expect(HfStore *store, const HfObject *object)
+{
+	HfNameKind kind = hf_name_read(object->key).kind;
+
+	if (kind == HF_NAME_MANIFEST ||
+	    (kind == HF_NAME_SIGNATURE && hf_keyring_trusted(hf_store_keyring(store))))
+		hf_store_expect(store, object);
+}
 
 GBytes *
 hf_catalog_read_manifest_bytes(HfStore *store, const char *id, GError **error)

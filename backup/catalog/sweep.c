@@ -1,7 +1,7 @@
 #include "config.h"
 
-#include "backup/age/keyring.h"
 #include "backup/catalog/sweep.h"
+#include "backup/catalog/catalog.h"
 #include "backup/catalog/fence.h"
 #include "backup/catalog/sweep-records.h"
 #include "backup/stage/sink.h"
@@ -113,17 +113,6 @@ note_manifest(Plan *plan, Known *known, const char *key, const char *id)
 		known->claim = hf_name_claim(id);
 }
 
-/* What understand() reads, in the order of the listing. */
-static void
-expect(const Plan *plan, const HfObject *object, const HfName *name)
-{
-	if (is_doomed(plan, name->id))
-		return;
-	if (name->kind == HF_NAME_MANIFEST ||
-	    (name->kind == HF_NAME_SIGNATURE && hf_keyring_trusted(hf_store_keyring(plan->store))))
-		hf_store_expect(plan->store, object);
-}
-
 static void
 note_object(Plan *plan, const HfObject *object)
 {
@@ -133,7 +122,8 @@ note_object(Plan *plan, const HfObject *object)
 
 	if (!name.is_own)
 		return;
-	expect(plan, object, &name);
+	if (!is_doomed(plan, name.id))
+		hf_catalog_expect(plan->store, object);
 	if (name.kind == HF_NAME_DELETION) {
 		hf_records_note(plan->records, object, &name);
 		return;

@@ -194,7 +194,7 @@ count_refusal(HfLease *lease, const char *etag)
 	lease->refused_etag = g_strdup(etag);
 }
 
-/* Seen with Ceph RGW 16, where a bucket's versioning was enabled, suspended, and enabled again. */
+/* Seen with Ceph RGW 16, of an object that was stored before its bucket's versioning was enabled. */
 static bool
 refuses_for_nothing(HfLease *lease, GError **error)
 {

@@ -22,7 +22,7 @@ bool hf_notify_replica(HfState *state, const char *replica, bool is_behind, cons
 
 /*
  * For whoever looked whether the sets are still those that were made: what hf_chain_troubles() says (of char *, empty where all is
- * well).  One message when something is found, or something else, one a day while it stays so, and one when the chain is whole
+ * well).  One message when something is found, one a day with what there is then, and one when the chain is whole
  * again; of a chain that always was, nothing.
  */
 bool hf_notify_chain(HfState *state, const GPtrArray *troubles, GError **error) G_GNUC_WARN_UNUSED_RESULT;
